@@ -1,0 +1,69 @@
+"""`python -m bot`: the HTTP server, and Socket Mode when an app token is set."""
+
+import argparse
+import ipaddress
+import sys
+from datetime import timedelta
+
+# Slack waits 3 seconds for an answer; a database that takes longer than this has not answered in time.
+import uvicorn
+
+from bot.app import create_app
+from bot.web import create_web
+from tasks import logs, settings
+from tasks.recipes import RecipeError
+from tasks.resources import Resources
+
+# Slack waits 3 seconds for an answer; a database that takes longer than this has not answered in time.
+PATIENCE = timedelta(seconds=2)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until told to stop; 2: a setting or a recipe is wrong."""
+    argparse.ArgumentParser(
+        prog="python -m bot", description="Threadline's front door: Slack and the HTTP API."
+    ).parse_args(argv)
+    chosen = settings.load("slack_bot_token", "llm_url", "llm_model")
+    complaint = _complaint(chosen)
+    if complaint:
+        sys.stderr.write(f"{complaint}\nSee .env.example for what each setting means.\n")
+        return 2
+    logs.configure(chosen, "web")
+    resources = Resources(chosen, patience=PATIENCE)
+    try:
+        # Read before the first request: a broken recipe file stops the start.
+        resources.recipes.names()
+    except RecipeError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    web = create_web(resources, create_app(resources))
+    uvicorn.run(
+        web,
+        host=chosen.host,
+        port=chosen.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )
+    resources.bell.flush(timedelta(seconds=2))
+    return 0
+
+
+def _complaint(chosen: settings.Settings) -> str | None:
+    if not chosen.slack_signing_secret.get_secret_value() and not chosen.slack_app_token.get_secret_value():
+        return "Neither SLACK_SIGNING_SECRET (events by HTTP) nor SLACK_APP_TOKEN (Socket Mode) is set."
+    if not chosen.api_tokens and not _is_loopback(chosen.host):
+        return "API_TOKENS is not set, and HOST is reachable from outside: set tokens, or bind to 127.0.0.1."
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""The same door by HTTP, for services that are not in Slack."""
+
+import hmac
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from bot import intake
+from db import jobs, posts, session
+from db.models import Job
+from db.states import Origin
+from tasks.catalogue import say
+from tasks.resources import Resources
+
+VERSION = "0.1.0"
+
+# Jobs of the API belong to a workspace of their own, so that no Slack user can reach them, nor they Slack's.
+TEAM = "api"
+
+# Who asks when no tokens are set; the server then listens on loopback only.
+LOCAL = "local"
+
+
+class Asking(BaseModel):
+    """What to analyze, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(description="The text, in Markdown or plain.", min_length=1)
+    recipe: str | None = Field(
+        default=None, description="A recipe's name or alias; the default one when left out."
+    )
+    callback_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Gets the outcome by POST, with an `Idempotency-Key` that stays over retries.",
+    )
+    slack_channel: str | None = Field(
+        default=None,
+        pattern=r"^[CGD][A-Z0-9]{2,20}$",
+        description="A channel to post the card and the answer in.",
+    )
+
+
+class Analysis(BaseModel):
+    """Where an analysis stands, and its result once there is one."""
+
+    id: str
+    state: Literal["received", "preparing", "waiting", "running", "done", "failed", "cancelled"]
+    recipe: str
+    created_at: datetime
+    ended_at: datetime | None = None
+    result: str | None = None
+    truncated: bool = False
+    error: str | None = Field(default=None, description="A code that stays the same between versions.")
+    message: str | None = Field(default=None, description="What failed and what to do, in words.")
+
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": Asking.model_json_schema()},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "A text file in UTF-8.",
+                        },
+                        "text": {
+                            "type": "string",
+                            "description": "Stands before the file's text: a question.",
+                        },
+                        "recipe": {"type": "string"},
+                        "callback_url": {"type": "string", "format": "uri"},
+                        "slack_channel": {"type": "string"},
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+def router(resources: Resources) -> APIRouter:
+    """The endpoints under /api."""
+    api = APIRouter(prefix="/api", tags=["analyses"])
+    bearer = HTTPBearer(auto_error=False, description="A token from API_TOKENS.")
+
+    def owner(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> str:
+        name = _owner(resources, given.credentials if given else "")
+        if name is None:
+            raise HTTPException(
+                401, "This needs `Authorization: Bearer <token>`.", {"WWW-Authenticate": "Bearer"}
+            )
+        return name
+
+    @api.post("/analyses", status_code=202, openapi_extra=_BODY)
+    async def create(
+        request: Request,
+        response: Response,
+        who: Annotated[str, Depends(owner)],
+        idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    ) -> Analysis:
+        """Commit the request and answer with its id at once. The same `Idempotency-Key` gives the same analysis."""
+        asking = await _read(request)
+        job = await run_in_threadpool(_accept, resources, asking, who, idempotency_key)
+        response.headers["Location"] = f"/api/analyses/{job.id}"
+        return _analysis(resources, job)
+
+    @api.get("/analyses/{job_id}")
+    def read(job_id: str, who: Annotated[str, Depends(owner)]) -> Analysis:
+        """The state, and the result once there is one."""
+        with _database(), session.reading(resources.engine) as reading:
+            return _analysis(resources, _mine(jobs.get(reading, job_id, TEAM, who)))
+
+    @api.delete("/analyses/{job_id}")
+    def cancel(job_id: str, who: Annotated[str, Depends(owner)]) -> Analysis:
+        """Cancel an analysis that has not ended: one that waits leaves the line, one that runs is stopped."""
+        with _database(), session.transaction(resources.engine) as transaction:
+            job = _mine(jobs.get(transaction, job_id, TEAM, who))
+            cancelled = jobs.cancel(transaction, job_id, resources.clock())
+        if not cancelled and job.state != "cancelled":
+            raise HTTPException(409, f"The analysis has ended: it is {_state(job)}.")
+        for lane in posts.lanes(job):
+            resources.bell.ring_deliver(lane)
+        return _analysis(resources, job)
+
+    return api
+
+
+def _owner(resources: Resources, token: str) -> str | None:
+    """Whose token it is; compared with all of them in constant time."""
+    tokens = resources.settings.api_tokens
+    if not tokens:
+        return LOCAL
+    matching = [
+        name
+        for name, secret in tokens.items()
+        if hmac.compare_digest(secret.get_secret_value().encode(), token.encode())
+    ]
+    return matching[0] if matching else None
+
+
+async def _read(request: Request) -> Asking:
+    """The body, JSON or a form with a file; raises HTTPException with what is wrong."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        if kind == "multipart/form-data":
+            return Asking.model_validate(await _form(request))
+        if kind != "application/json":
+            raise HTTPException(415, "Send application/json, or multipart/form-data with a file.")
+        return Asking.model_validate(json.loads(await _limited(request)))
+    except ValidationError as error:
+        problems = [{"loc": list(each["loc"]), "msg": each["msg"]} for each in error.errors()]
+        raise HTTPException(422, problems) from None
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "The body is not JSON.") from None
+
+
+async def _limited(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > 4 * intake.LONGEST_TEXT:
+            raise HTTPException(413, f"The body is longer than {4 * intake.LONGEST_TEXT} bytes.")
+    return bytes(body)
+
+
+async def _form(request: Request) -> dict[str, Any]:
+    if int(request.headers.get("content-length") or 0) > 5 * intake.LONGEST_TEXT:
+        raise HTTPException(413, f"The form is longer than {5 * intake.LONGEST_TEXT} bytes.")
+    async with request.form(max_files=1, max_fields=10) as form:
+        fields: dict[str, Any] = {
+            name: value for name, value in form.items() if isinstance(value, str) and value
+        }
+        file = form.get("file")
+        if isinstance(file, UploadFile):
+            written = _decoded(await file.read())
+            fields["text"] = "\n\n".join(part for part in (fields.get("text"), written) if part)
+        return fields
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise HTTPException(415, "The file is not text in UTF-8.") from None
+
+
+def _accept(resources: Resources, asking: Asking, who: str, idempotency_key: str | None) -> Job:
+    recipes = resources.recipes
+    recipe = recipes.get(asking.recipe) if asking.recipe else recipes.default
+    if recipe is None:
+        word = asking.recipe or ""
+        raise HTTPException(422, say("en", "error.unknown_recipe", word=word, **recipes.alternatives(word)))
+    if len(asking.text) > intake.LONGEST_TEXT:
+        lengths = {"characters": len(asking.text), "limit": intake.LONGEST_TEXT}
+        raise HTTPException(413, say("en", "intake.too_long", **lengths))
+    request = intake.Request(
+        source_key=f"api:{who}:{idempotency_key or secrets.token_hex(16)}",
+        origin=Origin.API,
+        team=TEAM,
+        requester=who,
+        channel=asking.slack_channel,
+        recipe=recipe.name,
+        text=asking.text,
+        callback_url=str(asking.callback_url) if asking.callback_url else None,
+    )
+    with _database():
+        return intake.accept(resources, request)
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Turn a database that does not answer into 503, so that the service tries again."""
+    try:
+        yield
+    except (SQLAlchemyError, intake.NotSaved) as error:
+        detail = "The database does not answer; nothing was saved."
+        raise HTTPException(503, detail, {"Retry-After": "5"}) from error
+
+
+def _mine(job: Job | None) -> Job:
+    if job is None:
+        raise HTTPException(404, "There is no such analysis of yours.")
+    return job
+
+
+def _state(job: Job) -> Any:
+    # Whether its posts have been shown is Slack's side of it: for a service the result is there.
+    return "done" if job.state == "answered" else job.state.value
+
+
+def _analysis(resources: Resources, job: Job) -> Analysis:
+    message = None
+    if job.error:
+        message = say(resources.settings.language, f"error.{job.error}", **job.error_params)
+    return Analysis(
+        id=job.id,
+        state=_state(job),
+        recipe=job.recipe,
+        created_at=job.created_at,
+        ended_at=job.ended_at,
+        result=job.result,
+        truncated=job.truncated,
+        error=job.error,
+        message=message,
+    )

@@ -1,0 +1,78 @@
+"""The one way in, for both doors: commit the job, then ring."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import jobs, posts, session
+from db.models import Job
+from db.states import Origin
+from tasks.resources import Resources
+
+log = structlog.get_logger()
+
+LONGEST_TEXT = 1_000_000
+"""Characters of one request; the recipes' own limits, in tokens, are lower."""
+
+
+class NotSaved(Exception):
+    """The database did not take the job: do not acknowledge."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks for, whatever door they came through."""
+
+    source_key: str
+    origin: Origin
+    team: str
+    requester: str
+    recipe: str
+    text: str
+    message_key: str | None = None
+    channel: str | None = None
+    # Where the answer goes; None: under a card of its own.
+    thread_ts: str | None = None
+    message_ts: str | None = None
+    # The thread whose messages are the text.
+    material_ts: str | None = None
+    response_url: str | None = None
+    callback_url: str | None = None
+
+
+def accept(resources: Resources, request: Request) -> Job:
+    """The job for a request: a new one, committed, or the one that an earlier delivery made (I1, I2).
+
+    Raises NotSaved when the database cannot be reached or does not answer in time.
+    """
+    now = resources.clock()
+    asked: dict[str, Any] = {name: _storable(value) for name, value in vars(request).items()}
+    job = Job(
+        id=jobs.new_id(),
+        created_at=now,
+        deadline=now + resources.settings.job_deadline,
+        **asked,
+    )
+    try:
+        with session.transaction(resources.engine) as transaction:
+            if not jobs.add(transaction, job):
+                earlier = jobs.find(transaction, request.source_key, request.message_key)
+                assert earlier is not None  # A row with one of these keys is why ours was refused.
+                log.info("request.repeated", job_id=earlier.id, origin=request.origin)
+                return earlier
+    except SQLAlchemyError as error:
+        raise NotSaved(type(error).__name__) from error
+    log.info("request.accepted", job_id=job.id, origin=request.origin, recipe=request.recipe)
+    resources.bell.ring_prepare(job.id)
+    for lane in posts.lanes(job):
+        resources.bell.ring_deliver(lane)
+    return job
+
+
+def _storable(value: str | None) -> str | None:
+    """PostgreSQL stores neither NUL nor half a surrogate pair, and both arrive in JSON."""
+    if value is None or isinstance(value, Origin):
+        return value
+    return value.replace("\x00", "").encode("utf-8", "replace").decode()

@@ -1,0 +1,19 @@
+"""A direct message to the bot."""
+
+from slack_bolt import App
+
+from bot import intake, payloads
+from db.states import Origin
+from tasks.resources import Resources
+
+
+def register(app: App, resources: Resources) -> None:
+    """Listen for direct messages; one that cannot be saved is not acknowledged, so that Slack sends it again."""
+
+    @app.event("message")
+    def written(body: payloads.Payload) -> None:
+        # In channels only a mention asks us for something.
+        if payloads.is_direct(body):
+            request = payloads.message(body, resources.recipes, Origin.DIRECT)
+            if request is not None:
+                intake.accept(resources, request)

@@ -1,0 +1,43 @@
+"""The Retry button under a failure."""
+
+from slack_bolt import Ack, App, Respond
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import payloads, voice
+from db import jobs, posts, session
+from tasks import actions
+from tasks.resources import Resources
+
+
+def register(app: App, resources: Resources) -> None:
+    """Listen for presses."""
+
+    @app.action(actions.RETRY)
+    def retry(ack: Ack, respond: Respond, body: payloads.Payload) -> None:
+        press = payloads.press(body)
+        refusal = again(resources, press)
+        if refusal is not None:
+            language = voice.language(resources, press.team, press.user)
+            respond(voice.say(language, refusal), response_type="ephemeral", replace_original=False)
+        ack()
+
+
+def again(resources: Resources, press: payloads.Press) -> str | None:
+    """Begin a new attempt, once for each failure; else the key of what to tell the person."""
+    now = resources.clock()
+    try:
+        with session.transaction(resources.engine) as transaction:
+            # The id in a button can be forged: the job must be this person's, in this workspace.
+            if jobs.get(transaction, press.attempt.job_id, press.team, press.user) is None:
+                return "intake.not_yours"
+            patience = resources.settings.job_deadline
+            job = jobs.retry(transaction, press.attempt.job_id, press.attempt.number, now, patience)
+    except SQLAlchemyError as error:
+        voice.log_not_saved(error)
+        return "intake.not_saved"
+    if job is None:
+        return "intake.retried_already"
+    resources.bell.ring_prepare(job.id)
+    for lane in posts.lanes(job):
+        resources.bell.ring_deliver(lane)
+    return None

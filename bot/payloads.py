@@ -1,0 +1,160 @@
+"""Slack's payloads as requests: the only file that knows their shapes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.intake import Request
+from db.states import Origin
+from tasks.actions import Attempt
+from tasks.recipes import Asked, Recipes
+
+Payload = Mapping[str, Any]
+
+_MENTION_FIRST = re.compile(r"^\s*<@[UW][A-Z0-9]+(?:\|[^>]*)?>[\s:,]*")
+
+
+class Malformed(Exception):
+    """Not what Slack sends; the message names the missing key and holds nothing of the payload."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A slash command, before it is known whether it asks for an analysis."""
+
+    team: str
+    user: str
+    channel: str
+    text: str
+    trigger: str
+    response_url: str
+
+    def request(self, asked: Asked) -> Request:
+        """The analysis it asks for: answered under a card, since a command leaves no message."""
+        return Request(
+            source_key=f"trigger:{self.trigger}",
+            origin=Origin.COMMAND,
+            team=self.team,
+            requester=self.user,
+            channel=self.channel,
+            recipe=asked.recipe.name,
+            text=asked.text,
+            response_url=self.response_url,
+        )
+
+
+@dataclass(frozen=True)
+class Press:
+    """Somebody pressed a button of ours."""
+
+    team: str
+    user: str
+    attempt: Attempt
+
+
+def command(body: Payload) -> Command:
+    """Read a slash command; raises Malformed."""
+    return Command(
+        team=_word(body, "team_id"),
+        user=_word(body, "user_id"),
+        channel=_word(body, "channel_id"),
+        text=body["text"].strip() if isinstance(body.get("text"), str) else "",
+        trigger=_word(body, "trigger_id", 200),
+        response_url=_word(body, "response_url", 1000),
+    )
+
+
+def is_direct(body: Payload) -> bool:
+    """Whether a message event is from a direct message with the bot."""
+    return _part(body, "event").get("channel_type") == "im"
+
+
+def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
+    """Read a mention or a direct message; None when there is nobody to answer. Raises Malformed.
+
+    In a thread, a message that brings no text of its own takes the thread as its text.
+    """
+    event = _part(body, "event")
+    if event.get("bot_id") or event.get("subtype") not in {None, "file_share", "thread_broadcast"}:
+        # Bots, ourselves among them, and notices such as "edited" or "joined the channel".
+        return None
+    team, channel, ts = _word(body, "team_id"), _word(event, "channel"), _word(event, "ts")
+    thread = event["thread_ts"] if isinstance(event.get("thread_ts"), str) else None
+    text = event["text"] if isinstance(event.get("text"), str) else ""
+    asked = recipes.parse_command(_without_us(text, body))
+    return Request(
+        source_key=f"event:{_word(body, 'event_id', 200)}",
+        message_key=f"message:{team}:{channel}:{ts}",
+        origin=origin,
+        team=team,
+        requester=_word(event, "user"),
+        channel=channel,
+        thread_ts=thread or ts,
+        message_ts=ts,
+        recipe=asked.unknown or asked.recipe.name,
+        text=asked.text,
+        material_ts=thread if thread and _brings_no_text(asked) else None,
+    )
+
+
+def shortcut(body: Payload, recipes: Recipes) -> Request:
+    """Read the message shortcut: the message it was used on is the text. Raises Malformed."""
+    clicked = _part(body, "message")
+    team, channel = _word(_part(body, "team"), "id"), _word(_part(body, "channel"), "id")
+    ts = _word(clicked, "ts")
+    thread = clicked["thread_ts"] if isinstance(clicked.get("thread_ts"), str) else None
+    return Request(
+        source_key=f"trigger:{_word(body, 'trigger_id', 200)}",
+        origin=Origin.SHORTCUT,
+        team=team,
+        requester=_word(_part(body, "user"), "id"),
+        channel=channel,
+        thread_ts=thread or ts,
+        message_ts=ts,
+        recipe=recipes.default.name,
+        text=clicked["text"] if isinstance(clicked.get("text"), str) else "",
+        response_url=_word(body, "response_url", 1000),
+    )
+
+
+def press(body: Payload) -> Press:
+    """Read a press of a button that carries an attempt; raises Malformed."""
+    actions = body.get("actions")
+    if not isinstance(actions, list) or not actions or not isinstance(actions[0], Mapping):
+        raise Malformed("actions")
+    try:
+        attempt = Attempt.parse(_word(actions[0], "value", 2000))
+    except ValueError:
+        raise Malformed("actions.value") from None
+    return Press(_word(_part(body, "team"), "id"), _word(_part(body, "user"), "id"), attempt)
+
+
+def _brings_no_text(asked: Asked) -> bool:
+    """Only a recipe's name, or only a question about what was said."""
+    return not asked.text or (asked.recipe.needs_question and "\n" not in asked.text)
+
+
+def _without_us(text: str, body: Payload) -> str:
+    """The text without the mention that called us; other people's names stay."""
+    authorizations = body.get("authorizations")
+    us = authorizations[0] if isinstance(authorizations, list) and authorizations else None
+    user = us.get("user_id") if isinstance(us, Mapping) else None
+    if isinstance(user, str) and re.fullmatch(r"[UW][A-Z0-9]+", user):
+        return re.sub(rf"\s*<@{user}(?:\|[^>]*)?>[\s:,]*", " ", text).strip()
+    return _MENTION_FIRST.sub("", text).strip()
+
+
+def _part(body: Payload, key: str) -> Payload:
+    part = body.get(key)
+    if not isinstance(part, Mapping):
+        raise Malformed(key)
+    return part
+
+
+def _word(body: Payload, key: str, longest: int = 64) -> str:
+    """A string that fits its column and is not empty."""
+    word = body.get(key)
+    if not isinstance(word, str) or not word or len(word) > longest:
+        raise Malformed(key)
+    return word

@@ -1,0 +1,1 @@
+"""What the bot shows at once, pure: data in, blocks out."""

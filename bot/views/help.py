@@ -1,0 +1,28 @@
+"""`/analyze help`: how to ask, and the recipes."""
+
+from typing import Any
+
+from tasks.catalogue import say
+from tasks.recipes import Recipes
+
+
+def message(language: str, command: str, recipes: Recipes) -> dict[str, Any]:
+    """The help as an ephemeral message; its `text` is the same words for screen readers."""
+    known = [
+        say(
+            language,
+            "help.recipe",
+            name=recipe.name,
+            purpose=recipe.purpose.of(language),
+            example=recipe.example.of(language),
+        )
+        for recipe in sorted(recipes, key=lambda recipe: (not recipe.default, recipe.name))
+    ]
+    parts = [
+        say(language, "help.title"),
+        say(language, "help.usage", command=command),
+        "\n".join([say(language, "help.recipes"), *known]),
+        say(language, "help.thread"),
+    ]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": part}} for part in parts]
+    return {"text": "\n\n".join(parts), "blocks": blocks}

@@ -1,0 +1,126 @@
+"""The HTTP server: Slack's requests, the API, health and metrics."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import sqlalchemy as sa
+import structlog
+from fastapi import FastAPI, Request, Response
+from kombu.connection import Connection
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_bolt.adapter.starlette.handler import to_bolt_request, to_starlette_response
+from slack_sdk.signature import SignatureVerifier
+from starlette.concurrency import run_in_threadpool
+
+from bot import api
+from bot.metrics import Metrics
+from tasks.resources import Resources
+
+log = structlog.get_logger()
+
+# Slack's largest payload is a message of 40,000 characters with its blocks.
+LARGEST_BODY = 2 * 1024 * 1024
+
+
+def create_web(resources: Resources, app: App) -> FastAPI:
+    """The ASGI application; with an app token it also listens by Socket Mode while it runs."""
+    metrics = Metrics(resources)
+
+    @asynccontextmanager
+    async def lifespan(_web: FastAPI) -> AsyncIterator[None]:
+        socket = _socket(resources, app)
+        if socket is not None:
+            await run_in_threadpool(socket.connect)
+            log.info("socket.connected")
+        yield
+        if socket is not None:
+            await run_in_threadpool(socket.close)
+
+    web = FastAPI(title="Threadline", version=api.VERSION, lifespan=lifespan, redoc_url=None)
+    _add_slack(web, resources, app, metrics)
+    _add_health(web, resources, metrics)
+    web.include_router(api.router(resources))
+    return web
+
+
+def _add_slack(web: FastAPI, resources: Resources, app: App, metrics: Metrics) -> None:
+    secret = resources.settings.slack_signing_secret.get_secret_value()
+    verifier = SignatureVerifier(secret)
+
+    @web.post("/slack/events", include_in_schema=False)
+    async def slack_events(request: Request) -> Response:
+        began = time.perf_counter()
+        body = await _bounded_body(request)
+        if body is None:
+            return Response(status_code=413)
+        # Before anything reads the body, and with no way round it; Bolt verifies once more.
+        if not secret or not verifier.is_valid_request(body, dict(request.headers)):
+            log.warning("request.unverified")
+            return Response(status_code=401)
+        try:
+            bolt_request = to_bolt_request(request, body)
+        except (ValueError, RecursionError, TypeError, AttributeError) as error:
+            log.warning("payload.unreadable", error=type(error).__name__)
+            return Response(status_code=400)
+        # In a thread: a listener commits to the database, and must not hold up everybody else.
+        response = to_starlette_response(await run_in_threadpool(app.dispatch, bolt_request))
+        metrics.acknowledged(response.status_code, time.perf_counter() - began)
+        return response
+
+
+def _add_health(web: FastAPI, resources: Resources, metrics: Metrics) -> None:
+    @web.get("/healthz", tags=["health"])
+    def healthz() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "alive"}
+
+    @web.get("/readyz", tags=["health"])
+    def readyz(response: Response) -> dict[str, str]:
+        """The database and the broker answer: 200; else 503, and which does not."""
+        checks = {"database": _database(resources), "broker": _broker(resources)}
+        if set(checks.values()) != {"ok"}:
+            response.status_code = 503
+        return checks
+
+    @web.get("/metrics", include_in_schema=False)
+    def prometheus() -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _bounded_body(request: Request) -> bytes | None:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            return None
+    return bytes(body)
+
+
+def _socket(resources: Resources, app: App) -> SocketModeHandler | None:
+    token = resources.settings.slack_app_token.get_secret_value()
+    if not token:
+        return None
+    return SocketModeHandler(app, app_token=token, web_client=resources.slack, concurrency=20)
+
+
+def _database(resources: Resources) -> str:
+    try:
+        with resources.engine.connect().execution_options(reading=True) as connection:
+            connection.execute(sa.text("SELECT 1 FROM jobs LIMIT 1"))
+    except sa.exc.SQLAlchemyError as error:
+        return type(error).__name__
+    return "ok"
+
+
+def _broker(resources: Resources) -> str:
+    url = resources.settings.broker_url.get_secret_value()
+    try:
+        with Connection(url, connect_timeout=2, transport_options={"socket_timeout": 2}) as connection:
+            connection.ensure_connection(max_retries=1, timeout=2)
+    except (
+        Exception
+    ) as error:  # A door: each transport has errors of its own, and all of them mean "not ready".
+        return type(error).__name__
+    return "ok"

@@ -1,0 +1,55 @@
+"""Model servers, as the line sees them: a limit, and whether to leave them alone for now."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from db.models import Backend
+from db.session import add_if_missing
+
+
+def declare(session: Session, limits: Mapping[str, int]) -> None:
+    """Make the rows agree with the settings: one backend each, with its limit of calls in flight."""
+    for name, limit in limits.items():
+        known = session.get(Backend, name, with_for_update=True)
+        if known is None:
+            add_if_missing(session, Backend(name=name, limit=limit))
+        else:
+            known.limit = limit
+
+
+def every(session: Session) -> list[Backend]:
+    """All of them, by name."""
+    return list(session.scalars(select(Backend).order_by(Backend.name)))
+
+
+def pause(
+    session: Session, name: str, trouble: str, now: datetime, asked: timedelta | None, longest: timedelta
+) -> bool:
+    """Let no call start for a while, and say why. True when the trouble is news.
+
+    The while is what the server `asked` for, else 1 s, doubled with every failure in a row up to `longest`.
+    """
+    backend = session.get_one(Backend, name, with_for_update=True)
+    news = backend.trouble != trouble
+    pause_for = asked or min(longest, timedelta(seconds=2 ** min(backend.failures, 10)))
+    backend.trouble = trouble
+    backend.failures += 1
+    backend.not_before = now + pause_for
+    return news
+
+
+def recovered(session: Session, name: str) -> bool:
+    """A call got through: the trouble, if there was any, is over. True when that is news.
+
+    The condition stands in the UPDATE, so that the usual case takes no lock on the row every claim needs.
+    """
+    over = (
+        update(Backend)
+        .where(Backend.name == name, Backend.failures > 0)
+        .values(trouble=None, failures=0, not_before=None)
+        .returning(Backend.name)
+    )
+    return session.execute(over).first() is not None

@@ -1,0 +1,271 @@
+"""Jobs: from the acknowledged request to its outcome."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from db import events, posts
+from db.models import Job, Step
+from db.session import add_if_missing
+from db.states import ENDED, OPEN, JobState, PostKind, StepState
+
+# Base 32 without the letters that people mistake for digits (Crockford); 12 of them are 60 random bits.
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id() -> str:
+    """An id that is also the reference people quote to operators."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(12))
+
+
+@dataclass(frozen=True)
+class NewStep:
+    """One model call to be made."""
+
+    kind: str
+    messages: list[dict[str, str]]
+    tokens_in: int
+    max_tokens: int
+    temperature: float
+
+
+def find(session: Session, source_key: str, message_key: str | None) -> Job | None:
+    """The job that an earlier delivery of the same request made (invariant I2)."""
+    same = Job.source_key == source_key
+    if message_key is not None:
+        same = or_(same, Job.message_key == message_key)
+    return session.scalar(select(Job).where(same))
+
+
+def add(session: Session, job: Job) -> bool:
+    """Insert a received job and want its status card. False: the same request is in already (I2)."""
+    if not add_if_missing(session, job):
+        return False
+    events.record(session, job.id, "received", job.created_at, origin=job.origin)
+    if job.channel:
+        posts.want(session, job, PostKind.CARD, job.created_at)
+    return True
+
+
+def get(session: Session, job_id: str, team: str, requester: str | None = None) -> Job | None:
+    """A job by id, if it belongs to that team (and person): an id alone opens nothing."""
+    mine = select(Job).where(Job.id == job_id, Job.team == team)
+    if requester is not None:
+        mine = mine.where(Job.requester == requester)
+    return session.scalar(mine)
+
+
+def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job | None:
+    """Take a job for preparing; None when it is taken, gone, or past that stage."""
+    free = or_(
+        Job.state == JobState.RECEIVED,
+        (Job.state == JobState.PREPARING) & (Job.lease_until < now),
+    )
+    taken = (
+        update(Job)
+        .where(Job.id == job_id, free)
+        .values(
+            state=JobState.PREPARING,
+            fence=Job.fence + 1,
+            claims=Job.claims + 1,
+            lease_until=now + lease,
+            started_at=func.coalesce(Job.started_at, now, type_=Job.started_at.type),
+        )
+        .returning(Job)
+    )
+    return session.scalars(taken).one_or_none()
+
+
+def prepared(
+    session: Session,
+    job_id: str,
+    fence: int,
+    backend: str,
+    question: str | None,
+    steps: Sequence[NewStep],
+    now: datetime,
+) -> bool:
+    """Put a prepared job's steps in line. False: the claim was lost, nothing changed (I6)."""
+    job = _held(session, job_id, fence)
+    if job is None:
+        return False
+    job.state = JobState.WAITING
+    job.lease_until = None
+    job.question = question
+    add_steps(session, job, backend, level=0, steps=steps, now=now)
+    events.record(session, job.id, "prepared", now, steps=len(steps), tokens=sum(s.tokens_in for s in steps))
+    posts.refresh_card(session, job.id)
+    return True
+
+
+def add_steps(
+    session: Session, job: Job, backend: str, level: int, steps: Sequence[NewStep], now: datetime
+) -> None:
+    """Put the steps of one level in line."""
+    session.add_all(
+        Step(
+            job_id=job.id,
+            backend=backend,
+            attempt=job.attempt,
+            level=level,
+            ordinal=ordinal,
+            kind=step.kind,
+            messages=step.messages,
+            tokens_in=step.tokens_in,
+            max_tokens=step.max_tokens,
+            temperature=step.temperature,
+            created_at=now,
+            not_before=now,
+        )
+        for ordinal, step in enumerate(steps)
+    )
+
+
+def cannot_prepare(
+    session: Session, job_id: str, fence: int, error: str, params: dict[str, Any], now: datetime
+) -> bool:
+    """End a job that preparing found impossible. False: the claim was lost, nothing changed (I6)."""
+    job = _held(session, job_id, fence)
+    if job is None:
+        return False
+    fail(session, job, error, params, now)
+    return True
+
+
+def answer(session: Session, job: Job, result: str, truncated: bool, now: datetime) -> None:
+    """Keep the result and want it posted; a job that nobody reads in Slack is done at once."""
+    job.result = result
+    job.truncated = truncated
+    _end(session, job, JobState.ANSWERED, now)
+    if job.channel:
+        posts.want(session, job, PostKind.RESULT, now)
+    if job.callback_url:
+        posts.want(session, job, PostKind.CALLBACK, now)
+    if not job.channel and not job.callback_url:
+        job.state = JobState.DONE
+
+
+def fail(session: Session, job: Job, error: str, params: dict[str, Any], now: datetime) -> None:
+    """End a job with a reason from the catalogue (`error.<code>`) and want its person told (I3)."""
+    job.error = error
+    job.error_params = params
+    _end(session, job, JobState.FAILED, now)
+    if job.channel:
+        posts.want(session, job, PostKind.FAILURE, now)
+    if job.callback_url:
+        posts.want(session, job, PostKind.CALLBACK, now)
+
+
+def cancel(session: Session, job_id: str, now: datetime) -> bool:
+    """End an open job at its owner's wish; whoever runs one of its steps notices at the next heartbeat."""
+    job = session.get(Job, job_id, with_for_update=True)
+    if job is None or job.state not in OPEN:
+        return False
+    _end(session, job, JobState.CANCELLED, now)
+    if job.callback_url:
+        posts.want(session, job, PostKind.CALLBACK, now)
+    return True
+
+
+def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: timedelta) -> Job | None:
+    """Begin the attempt after `attempt`, once however often it is pressed; None when it has begun already."""
+    job = session.get(Job, job_id, with_for_update=True)
+    if job is None or job.attempt != attempt or job.state is not JobState.FAILED:
+        return None
+    session.execute(delete(Step).where(Step.job_id == job_id))
+    job.attempt += 1
+    job.state = JobState.RECEIVED
+    job.claims = 0
+    job.fence += 1
+    job.lease_until = job.started_at = job.ended_at = None
+    job.error, job.error_params = None, {}
+    job.created_at = now
+    job.deadline = now + patience
+    events.record(session, job.id, "retried", now, attempt=job.attempt)
+    posts.refresh_card(session, job.id)
+    return job
+
+
+def settle(session: Session, job_id: str) -> None:
+    """An answered job whose last post has been shown is done."""
+    job = session.get(Job, job_id, with_for_update=True)
+    if job is not None and job.state is JobState.ANSWERED and not posts.any_wanted(session, job_id):
+        job.state = JobState.DONE
+
+
+def end_overdue(session: Session, now: datetime, most: int = 100) -> list[str]:
+    """Fail what has passed its deadline (I3); returns the ids."""
+    rows = (
+        select(Job)
+        .where(Job.state.in_(OPEN), Job.deadline < now)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    overdue = list(session.scalars(rows))
+    for job in overdue:
+        fail(
+            session, job, "deadline", {"minutes": round((now - job.created_at).total_seconds() / 60, 1)}, now
+        )
+    return [job.id for job in overdue]
+
+
+def end_hopeless(session: Session, most_claims: int, now: datetime, most: int = 100) -> list[str]:
+    """Fail jobs whose preparing killed or froze its worker `most_claims` times; returns the ids."""
+    rows = (
+        select(Job)
+        .where(Job.state == JobState.PREPARING, Job.lease_until < now, Job.claims >= most_claims)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    hopeless = list(session.scalars(rows))
+    for job in hopeless:
+        fail(session, job, "bug", {}, now)
+    return [job.id for job in hopeless]
+
+
+def unclaimed(session: Session, before: datetime, now: datetime, most: int = 50) -> list[str]:
+    """Jobs to ring for: received before `before` and still waiting to be prepared, or left by a dead worker."""
+    rows = (
+        select(Job.id)
+        .where(
+            or_(
+                (Job.state == JobState.RECEIVED) & (Job.created_at < before),
+                (Job.state == JobState.PREPARING) & (Job.lease_until < now),
+            )
+        )
+        .order_by(Job.created_at)
+        .limit(most)
+    )
+    return list(session.scalars(rows))
+
+
+def delete_older(session: Session, before: datetime, most: int = 500) -> int:
+    """Forget jobs that ended before `before`, with all that hangs from them; returns how many."""
+    old = select(Job.id).where(Job.state.in_(ENDED), Job.ended_at < before).limit(most)
+    gone = session.execute(delete(Job).where(Job.id.in_(old)).returning(Job.id))
+    return len(gone.all())
+
+
+def _end(session: Session, job: Job, state: JobState, now: datetime) -> None:
+    job.state = state
+    job.ended_at = now
+    job.lease_until = None
+    job.fence += 1
+    # Only the waiting ones: whoever runs a step holds a slot of the server until its stream is closed.
+    session.execute(
+        update(Step)
+        .where(Step.job_id == job.id, Step.state == StepState.WAITING)
+        .values(state=StepState.CANCELLED, ended_at=now)
+    )
+    events.record(session, job.id, state, now, error=job.error)
+    posts.refresh_card(session, job.id)
+
+
+def _held(session: Session, job_id: str, fence: int) -> Job | None:
+    held = select(Job).where(Job.id == job_id, Job.fence == fence, Job.state == JobState.PREPARING)
+    return session.scalar(held.with_for_update())

@@ -1,0 +1,223 @@
+"""The tables. Indexes and constraints are named by hand, so that migrations can speak of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+from db.states import JobState, Origin, PostKind, PostState, StepState
+
+
+class Moment(sa.TypeDecorator[datetime]):
+    """A point in time, always UTC; SQLite keeps no zone, so it is put back on the way out."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Convert to UTC; a time without a zone is a programming error."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Give back an aware time."""
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+_COLUMN_TYPES: dict[Any, Any] = {
+    datetime: Moment(),
+    dict[str, Any]: sa.JSON(),
+    list[dict[str, str]]: sa.JSON(),
+} | {
+    states: sa.Enum(
+        states, native_enum=False, length=16, values_callable=lambda enum: [one.value for one in enum]
+    )
+    for states in (JobState, StepState, PostState, PostKind, Origin)
+}
+
+
+class Base(MappedAsDataclass, DeclarativeBase):
+    """Rows as dataclasses; enums are stored as their words, so that a row can be read by eye."""
+
+    type_annotation_map = _COLUMN_TYPES
+
+
+class Backend(Base, kw_only=True):
+    """A model server. The row is also the lock that every claim of a step takes."""
+
+    __tablename__ = "backends"
+
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    limit: Mapped[int]
+    not_before: Mapped[datetime | None] = mapped_column(default=None)
+    trouble: Mapped[str | None] = mapped_column(sa.String(32), default=None)
+    failures: Mapped[int] = mapped_column(default=0)
+
+
+class Job(Base, kw_only=True):
+    """One request of one person, from the moment it was acknowledged."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        sa.UniqueConstraint("source_key", name="jobs_source_key_unique"),
+        sa.UniqueConstraint("message_key", name="jobs_message_key_unique"),
+        sa.Index("jobs_by_state", "state", "created_at"),
+        sa.Index("jobs_by_requester", "team", "requester", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    source_key: Mapped[str] = mapped_column(sa.String(255))
+    message_key: Mapped[str | None] = mapped_column(sa.String(255), default=None)
+    origin: Mapped[Origin]
+    team: Mapped[str] = mapped_column(sa.String(64))
+    requester: Mapped[str] = mapped_column(sa.String(64))
+    channel: Mapped[str | None] = mapped_column(sa.String(64), default=None)
+    thread_ts: Mapped[str | None] = mapped_column(sa.String(32), default=None)
+    message_ts: Mapped[str | None] = mapped_column(sa.String(32), default=None)
+    recipe: Mapped[str] = mapped_column(sa.String(64))
+    text: Mapped[str] = mapped_column(sa.Text, repr=False)
+    question: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
+    material_ts: Mapped[str | None] = mapped_column(sa.String(32), default=None)
+    response_url: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
+    callback_url: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
+
+    state: Mapped[JobState] = mapped_column(default=JobState.RECEIVED)
+    attempt: Mapped[int] = mapped_column(default=1)
+    claims: Mapped[int] = mapped_column(default=0)
+    fence: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(default=None)
+    deadline: Mapped[datetime]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None] = mapped_column(default=None)
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    result: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
+    truncated: Mapped[bool] = mapped_column(default=False)
+    error: Mapped[str | None] = mapped_column(sa.String(64), default=None)
+    error_params: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+
+
+class Step(Base, kw_only=True):
+    """One model call of a job. `level` 0 reads the text; each further level joins the answers below it."""
+
+    __tablename__ = "steps"
+    __table_args__ = (
+        sa.UniqueConstraint("job_id", "attempt", "level", "ordinal", name="steps_place_unique"),
+        # The claim looks for waiting steps and counts running ones; finished rows stay out of the index.
+        sa.Index(
+            "steps_in_line",
+            "backend",
+            "state",
+            "id",
+            postgresql_where=sa.text("state IN ('waiting', 'running')"),
+            sqlite_where=sa.text("state IN ('waiting', 'running')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, init=False
+    )
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE", name="steps_job"))
+    backend: Mapped[str] = mapped_column(sa.ForeignKey("backends.name", name="steps_backend"))
+    attempt: Mapped[int]
+    level: Mapped[int]
+    ordinal: Mapped[int]
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    messages: Mapped[list[dict[str, str]]] = mapped_column(repr=False)
+    tokens_in: Mapped[int]
+    max_tokens: Mapped[int]
+    temperature: Mapped[float]
+    created_at: Mapped[datetime]
+    not_before: Mapped[datetime]
+
+    state: Mapped[StepState] = mapped_column(default=StepState.WAITING)
+    attempts: Mapped[int] = mapped_column(default=0)
+    claims: Mapped[int] = mapped_column(default=0)
+    fence: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(default=None)
+    started_at: Mapped[datetime | None] = mapped_column(default=None)
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    answer: Mapped[str] = mapped_column(sa.Text, default="", repr=False)
+    tokens_out: Mapped[int] = mapped_column(default=0)
+    truncated: Mapped[bool] = mapped_column(default=False)
+
+
+class Post(Base, kw_only=True):
+    """One thing to show outside: the status card, a part of the result, a failure, a callback."""
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        sa.UniqueConstraint("job_id", "attempt", "kind", "part", name="posts_place_unique"),
+        sa.Index(
+            "posts_due",
+            "lane",
+            "id",
+            postgresql_where=sa.text("state = 'wanted'"),
+            sqlite_where=sa.text("state = 'wanted'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, init=False
+    )
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE", name="posts_job"))
+    lane: Mapped[str] = mapped_column(sa.String(160))
+    kind: Mapped[PostKind]
+    attempt: Mapped[int]
+    part: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    not_before: Mapped[datetime]
+    body: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, repr=False)
+
+    state: Mapped[PostState] = mapped_column(default=PostState.WANTED)
+    revision: Mapped[int] = mapped_column(default=1)
+    shown: Mapped[str | None] = mapped_column(sa.String(64), default=None)
+    ts: Mapped[str | None] = mapped_column(sa.String(32), default=None)
+    channel: Mapped[str | None] = mapped_column(sa.String(64), default=None)
+    sending_since: Mapped[datetime | None] = mapped_column(default=None)
+    tries: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(sa.String(64), default=None)
+
+
+class Lane(Base, kw_only=True):
+    """A channel of a team, as seen by delivery: one worker at a time, in order, at Slack's pace."""
+
+    __tablename__ = "lanes"
+
+    name: Mapped[str] = mapped_column(sa.String(160), primary_key=True)
+    fence: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(default=None)
+    not_before: Mapped[datetime | None] = mapped_column(default=None)
+    # When the channel's allowance would be whole again: the one number of the generic cell rate algorithm.
+    paced_until: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class Person(Base, kw_only=True):
+    """Somebody in a workspace: how to address them, and in which language."""
+
+    __tablename__ = "people"
+
+    team: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    user: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    locale: Mapped[str] = mapped_column(sa.String(16))
+    name: Mapped[str] = mapped_column(sa.String(255), repr=False)
+    seen_at: Mapped[datetime]
+
+
+class Event(Base, kw_only=True):
+    """A line in a job's timeline: what happened when, with numbers and ids but never a person's words."""
+
+    __tablename__ = "events"
+    __table_args__ = (sa.Index("events_by_job", "job_id", "id"),)
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, init=False
+    )
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE", name="events_job"))
+    at: Mapped[datetime]
+    name: Mapped[str] = mapped_column(sa.String(32))
+    detail: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)

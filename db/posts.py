@@ -1,0 +1,259 @@
+"""Posts: what is to be shown outside, lane by lane, each once (I4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Select, case, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from db.models import Job, Lane, Post, Step
+from db.session import add_if_missing
+from db.states import PostKind, PostState, StepState
+
+# Slack: 1 message per second per channel, with short bursts.
+PACE = timedelta(seconds=1)
+BURST = 4
+
+
+@dataclass(frozen=True)
+class Work:
+    """One post to show now, with all that is needed to show it."""
+
+    post: Post
+    job: Job
+    fence: int
+    card_ts: str | None
+    # An earlier try ended without a word: Slack may hold the message already.
+    unclear: bool
+
+
+def slack_lane(channel: str) -> str:
+    """The lane of a Slack channel; channel ids are unique over all workspaces."""
+    return f"slack/{channel}"
+
+
+def lane_name(job: Job, kind: PostKind) -> str:
+    """Where a post waits its turn: its channel, or for a callback the host that it goes to."""
+    if kind is PostKind.CALLBACK:
+        return f"callback/{(urlsplit(job.callback_url or '').hostname or '')[:140]}"
+    return slack_lane(job.channel or "")
+
+
+def lanes(job: Job) -> list[str]:
+    """Every lane that a job speaks in."""
+    kinds = [PostKind.CARD] * bool(job.channel) + [PostKind.CALLBACK] * bool(job.callback_url)
+    return [lane_name(job, kind) for kind in kinds]
+
+
+def want(
+    session: Session,
+    job: Job,
+    kind: PostKind,
+    now: datetime,
+    part: int = 0,
+    body: dict[str, Any] | None = None,
+    lane: str | None = None,
+) -> None:
+    """Ask for a post. Asking again for the same place changes nothing."""
+    # The card belongs to the job, whatever its attempt; all else to the attempt that said it.
+    attempt = 0 if kind is PostKind.CARD else job.attempt
+    place = exists().where(
+        Post.job_id == job.id, Post.attempt == attempt, Post.kind == kind, Post.part == part
+    )
+    if session.scalar(select(place)):
+        return
+    session.add(
+        Post(
+            job_id=job.id,
+            lane=lane or lane_name(job, kind),
+            kind=kind,
+            attempt=attempt,
+            part=part,
+            body=body or {},
+            created_at=now,
+            not_before=now,
+        )
+    )
+
+
+def refresh_card(session: Session, job_id: str) -> None:
+    """The job moved on: its card, if it has one that is not dropped, is to be looked at again."""
+    session.execute(
+        update(Post)
+        .where(Post.job_id == job_id, Post.kind == PostKind.CARD, Post.state != PostState.DROPPED)
+        .values(revision=Post.revision + 1, state=PostState.WANTED)
+    )
+
+
+def refresh_cards_in(session: Session, backend: str) -> None:
+    """Something changed for everybody who waits for or runs on a backend."""
+    waiting = select(Step.job_id).where(
+        Step.backend == backend, Step.state.in_((StepState.WAITING, StepState.RUNNING))
+    )
+    session.execute(
+        update(Post)
+        .where(Post.job_id.in_(waiting), Post.kind == PostKind.CARD, Post.state != PostState.DROPPED)
+        .values(revision=Post.revision + 1, state=PostState.WANTED)
+    )
+
+
+def any_wanted(session: Session, job_id: str) -> bool:
+    """Whether a job still has something to say, its card's edits aside."""
+    left = exists().where(Post.job_id == job_id, Post.state == PostState.WANTED, Post.kind != PostKind.CARD)
+    return bool(session.scalar(select(left)))
+
+
+def due_lanes(session: Session, now: datetime, most: int = 100) -> list[str]:
+    """Lanes to ring for: free, and with a post that is due."""
+    free = or_(Lane.lease_until.is_(None), Lane.lease_until <= now) & or_(
+        Lane.not_before.is_(None), Lane.not_before <= now
+    )
+    rows = (
+        select(Post.lane)
+        .outerjoin(Lane, Lane.name == Post.lane)
+        .where(Post.state == PostState.WANTED, Post.not_before <= now, or_(Lane.name.is_(None), free))
+        .group_by(Post.lane)
+        .order_by(func.min(Post.id))
+        .limit(most)
+    )
+    return list(session.scalars(rows))
+
+
+def claim(session: Session, lane_name: str, now: datetime, lease: timedelta) -> Work | None:
+    """Take a lane and its first due post; None when somebody holds the lane or nothing is due."""
+    lane = _locked_lane(session, lane_name)
+    if (lane.lease_until is not None and lane.lease_until > now) or (
+        lane.not_before and lane.not_before > now
+    ):
+        return None
+    return take_next(session, lane_name, now, lease)
+
+
+def take_next(session: Session, lane_name: str, now: datetime, lease: timedelta) -> Work | None:
+    """The first due post of a lane that we hold; with none left, or too soon for Slack, the lane is let go."""
+    lane = _locked_lane(session, lane_name)
+    row = session.execute(_first_due(lane_name, now)).first()
+    if row is None:
+        lane.lease_until = None
+        return None
+    post, job, card_ts = row
+    is_new_message = post.ts is None and post.kind is not PostKind.CALLBACK
+    if is_new_message and not _pace(lane, now):
+        lane.lease_until = None
+        return None
+    lane.fence += 1
+    lane.lease_until = now + lease
+    unclear = post.sending_since is not None
+    post.sending_since = now
+    post.tries += 1
+    return Work(post=post, job=job, fence=lane.fence, card_ts=card_ts, unclear=unclear)
+
+
+def holds(session: Session, work: Work) -> bool:
+    """Lock the lane and say whether this claim on it still stands (I6)."""
+    return _locked_lane(session, work.post.lane).fence == work.fence
+
+
+def shown(
+    session: Session, work: Work, ts: str | None, channel: str | None, digest: str | None, next_edit: datetime
+) -> None:
+    """Record what Slack holds now. A card that moved on meanwhile stays wanted."""
+    still_current = or_(Post.kind != PostKind.CARD, Post.revision == work.post.revision)
+    session.execute(
+        update(Post)
+        .where(Post.id == work.post.id)
+        .values(
+            ts=ts,
+            channel=channel,
+            shown=digest,
+            sending_since=None,
+            tries=0,
+            error=None,
+            not_before=next_edit,
+            state=case((still_current, PostState.SHOWN.value), else_=PostState.WANTED.value),
+        )
+    )
+
+
+def not_shown(session: Session, work: Work, until: datetime, error: str, sure: bool) -> None:
+    """Try again after `until`. `sure`: Slack said that it did nothing, so no look-up is needed first."""
+    values: dict[str, Any] = {"not_before": until, "error": error}
+    if sure:
+        values["sending_since"] = None
+    session.execute(update(Post).where(Post.id == work.post.id).values(**values))
+
+
+def hold_lane(session: Session, lane_name: str, until: datetime) -> None:
+    """Slack asked for patience in this channel: post nothing before `until`."""
+    lane = _locked_lane(session, lane_name)
+    lane.not_before = until
+
+
+def drop(session: Session, work: Work, error: str) -> None:
+    """Give a post up for good, with the reason."""
+    session.execute(
+        update(Post)
+        .where(Post.id == work.post.id)
+        .values(state=PostState.DROPPED, error=error, sending_since=None)
+    )
+
+
+def move(session: Session, job_id: str, channel: str, reason: str) -> None:
+    """From now on a job speaks in another channel, in a thread of its new card, which says why."""
+    job = session.get_one(Job, job_id, with_for_update=True)
+    left, job.channel, job.thread_ts = job.channel, channel, None
+    session.execute(
+        update(Post)
+        .where(Post.job_id == job_id, Post.kind != PostKind.CALLBACK)
+        .values(lane=lane_name(job, PostKind.CARD), sending_since=None)
+    )
+    session.execute(
+        update(Post)
+        .where(Post.job_id == job_id, Post.kind == PostKind.CARD)
+        .values(body={"left": left, "reason": reason}, ts=None, shown=None, state=PostState.WANTED)
+    )
+
+
+def of_job(session: Session, job_id: str) -> Sequence[Post]:
+    """All posts of a job, in the order they were wanted."""
+    return session.scalars(select(Post).where(Post.job_id == job_id).order_by(Post.id)).all()
+
+
+def _locked_lane(session: Session, name: str) -> Lane:
+    lane = session.get(Lane, name, with_for_update=True)
+    if lane is None:
+        add_if_missing(session, Lane(name=name))
+        lane = session.get_one(Lane, name, with_for_update=True)
+    return lane
+
+
+def _first_due(lane_name: str, now: datetime) -> Select[Post, Job, str | None]:
+    """In order, save that edits which are not due yet hold nothing up, and nothing overtakes its own card."""
+    card = aliased(Post)
+    card_missing = (card.ts.is_(None)) & (card.state != PostState.DROPPED)
+    return (
+        select(Post, Job, card.ts)
+        .join(Job, Job.id == Post.job_id)
+        .outerjoin(card, (card.job_id == Post.job_id) & (card.kind == PostKind.CARD))
+        .where(
+            Post.lane == lane_name,
+            Post.state == PostState.WANTED,
+            Post.not_before <= now,
+            or_(Post.kind.in_((PostKind.CARD, PostKind.CALLBACK)), card.id.is_(None), ~card_missing),
+        )
+        .order_by(Post.id)
+        .limit(1)
+    )
+
+
+def _pace(lane: Lane, now: datetime) -> bool:
+    """Take one message from the channel's allowance; False when it is used up for now."""
+    paced_until = max(lane.paced_until or now, now)
+    if paced_until - now > PACE * (BURST - 1):
+        lane.not_before = paced_until - PACE * (BURST - 1)
+        return False
+    lane.paced_until = paced_until + PACE
+    return True

@@ -1,0 +1,90 @@
+"""Counts over all rows, for metrics."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.models import Backend, Job, Post, Step
+from db.states import PostState, StepState
+
+Rows = list[tuple[list[str], float]]
+Described = tuple[str, list[str], Rows]
+
+
+def counts(session: Session, now: datetime) -> dict[str, Described]:
+    """Each metric's help, label names, and its rows: label values with a number."""
+    return {
+        "jobs": ("Jobs kept, by state and cause of failure.", ["state", "error", "origin"], _jobs(session)),
+        "steps": ("Model calls still to be made or being made.", ["backend", "state"], _steps(session)),
+        "limit": (
+            "The most calls in flight that a backend is given.",
+            ["backend"],
+            _backends(session, "limit"),
+        ),
+        "backend_failures": ("Failures in a row of a backend.", ["backend"], _backends(session, "failures")),
+        "tokens": ("Tokens of answered steps.", ["direction"], _tokens(session)),
+        "answer_seconds_sum": (
+            "Seconds from request to answer, summed over answered jobs.",
+            [],
+            _answer_seconds(session),
+        ),
+        "attempts": (
+            "Attempts begun over all jobs; above the jobs themselves, people pressed Retry.",
+            [],
+            _attempts(session),
+        ),
+        "posts": ("Posts, by kind and state.", ["kind", "state"], _posts(session)),
+        "oldest_waiting_seconds": (
+            "Age of the step that has waited longest.",
+            ["backend"],
+            _oldest(session, now),
+        ),
+    }
+
+
+def _jobs(session: Session) -> Rows:
+    rows = session.execute(
+        select(Job.state, Job.error, Job.origin, func.count()).group_by(Job.state, Job.error, Job.origin)
+    )
+    return [([state.value, error or "", origin.value], count) for state, error, origin, count in rows]
+
+
+def _steps(session: Session) -> Rows:
+    live = Step.state.in_((StepState.WAITING, StepState.RUNNING))
+    rows = session.execute(
+        select(Step.backend, Step.state, func.count()).where(live).group_by(Step.backend, Step.state)
+    )
+    return [([backend, state.value], count) for backend, state, count in rows]
+
+
+def _backends(session: Session, column: str) -> Rows:
+    return [([backend.name], getattr(backend, column)) for backend in session.scalars(select(Backend))]
+
+
+def _tokens(session: Session) -> Rows:
+    done = Step.state == StepState.DONE
+    tokens_in, tokens_out = session.execute(
+        select(func.sum(Step.tokens_in), func.sum(Step.tokens_out)).where(done)
+    ).one()
+    return [(["in"], tokens_in or 0), (["out"], tokens_out or 0)]
+
+
+def _answer_seconds(session: Session) -> Rows:
+    epoch = func.extract("epoch", Job.ended_at) - func.extract("epoch", Job.created_at)
+    return [([], float(session.scalar(select(func.sum(epoch)).where(Job.result.is_not(None))) or 0))]
+
+
+def _attempts(session: Session) -> Rows:
+    return [([], session.scalar(select(func.sum(Job.attempt))) or 0)]
+
+
+def _posts(session: Session) -> Rows:
+    rows = session.execute(select(Post.kind, Post.state, func.count()).group_by(Post.kind, Post.state))
+    return [([kind.value, state.value], count) for kind, state, count in rows if state in PostState]
+
+
+def _oldest(session: Session, now: datetime) -> Rows:
+    waiting = select(Step.backend, func.min(Step.created_at)).where(Step.state == StepState.WAITING)
+    rows = session.execute(waiting.group_by(Step.backend))
+    return [([backend], (now - oldest).total_seconds()) for backend, oldest in rows]

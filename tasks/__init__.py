@@ -1,0 +1,1 @@
+"""The pipeline: prepare -> infer -> deliver, and the sweep that mends what broke."""

@@ -1,0 +1,209 @@
+"""One post in Slack: posted once, looked up first when an earlier try ended without a word, edited after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from slack_sdk.webhook import WebhookClient
+
+from db import line, session
+from db.models import Backend
+from db.posts import Work
+from db.states import Origin, PostKind
+from tasks import people, slack
+from tasks.catalogue import language_of, say
+from tasks.deliver import views
+from tasks.deliver.blocks import Message
+from tasks.resources import BACKEND, Resources
+from tasks.slack import Problem, Trouble
+from tasks.text import clean
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Slack holds it, as message `ts`; `further` posts of the same answer are wanted next."""
+
+    ts: str | None
+    channel: str | None
+    digest: str | None = None
+    further: Sequence[tuple[PostKind, int]] = ()
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The channel takes nothing from us; the job speaks in `channel` from now on."""
+
+    channel: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """It is not there, or we do not know."""
+
+    problem: Problem
+
+
+Outcome = Shown | Moved | Failed
+
+
+def show(resources: Resources, work: Work) -> Outcome:
+    """Make Slack show a post as the job stands now; every error of Slack becomes an outcome."""
+    try:
+        return _show(resources, work)
+    except slack.ERRORS as error:
+        problem = slack.problem(error)
+    if problem.trouble is Trouble.CHANNEL and work.post.ts is None and work.post.kind is PostKind.CARD:
+        return _move(resources, work, problem)
+    return Failed(problem)
+
+
+def _show(resources: Resources, work: Work) -> Outcome:
+    language = _language(resources, work)
+    match work.post.kind:
+        case PostKind.CARD:
+            return _card(
+                resources, work, views.card(language, work.job, _scene(resources, work), work.post.body)
+            )
+        case PostKind.RESULT:
+            return _result(resources, work, language)
+        case PostKind.FAILURE:
+            return _once(resources, work, views.failure(language, work.job))
+        case PostKind.FILE:
+            return _file(resources, work, language)
+        case _:
+            return _notice(resources, work, language)
+
+
+def _card(resources: Resources, work: Work, message: Message) -> Outcome:
+    digest = views.digest(message)
+    post = work.post
+    if post.ts is None or post.channel is None:
+        return _once(resources, work, message, digest)
+    if digest != post.shown:
+        resources.slack.chat_update(
+            channel=post.channel,
+            ts=post.ts,
+            text=message.text,
+            blocks=message.blocks,
+            metadata=_metadata(work),
+        )
+    return Shown(post.ts, post.channel, digest)
+
+
+def _result(resources: Resources, work: Work, language: str) -> Outcome:
+    message, parts, file = views.result(language, work.job, work.post.part)
+    further = [(PostKind.RESULT, part) for part in range(1, parts)] + [(PostKind.FILE, 0)] * (
+        file is not None
+    )
+    return _once(resources, work, message, further=further if work.post.part == 0 else ())
+
+
+def _once(
+    resources: Resources,
+    work: Work,
+    message: Message,
+    digest: str | None = None,
+    further: Sequence[tuple[PostKind, int]] = (),
+) -> Shown:
+    channel = _channel(work)
+    earlier = _find(resources, work) if work.unclear else None
+    if earlier is not None:
+        return Shown(earlier["ts"], channel, further=further)
+    posted = resources.slack.chat_postMessage(
+        channel=channel,
+        thread_ts=_thread(work),
+        text=message.text,
+        blocks=message.blocks,
+        metadata=_metadata(work),
+        unfurl_links=False,
+        unfurl_media=False,
+    )
+    return Shown(posted["ts"], posted["channel"], digest, further)
+
+
+def _file(resources: Resources, work: Work, language: str) -> Outcome:
+    name = say(language, "result.file_name", reference=work.job.id)
+    if work.unclear and _find(resources, work, name) is not None:
+        return Shown(None, None)
+    resources.slack.files_upload_v2(
+        channel=_channel(work), thread_ts=_thread(work), content=work.job.result, filename=name, title=name
+    )
+    return Shown(None, None)
+
+
+def _notice(resources: Resources, work: Work, language: str) -> Outcome:
+    """A word for one person's eyes; it cannot be looked up, so a try that may have worked is not repeated."""
+    if not work.unclear and work.job.response_url:
+        reason = work.post.body["reason"]
+        text = say(
+            language, "channel.cannot_post", code=reason, advice=views.channel_advice(language, reason)
+        )
+        WebhookClient(
+            work.job.response_url, timeout=int(slack.TIMEOUT.total_seconds()), retry_handlers=[]
+        ).send(text=text, response_type="ephemeral")
+    return Shown(None, None)
+
+
+def _move(resources: Resources, work: Work, problem: Problem) -> Outcome:
+    """Go on in a direct message, unless that is where we were turned away."""
+    job = work.job
+    if work.post.body or job.origin in {Origin.API, Origin.DIRECT}:
+        return Failed(problem)
+    try:
+        opened = resources.slack.conversations_open(users=job.requester)
+    except slack.ERRORS as error:
+        return Failed(slack.problem(error))
+    return Moved(opened["channel"]["id"], problem.code)
+
+
+def _find(resources: Resources, work: Work, file_name: str | None = None) -> dict[str, Any] | None:
+    """The message that an earlier try of this post left in its thread or channel, by its metadata."""
+    thread = _thread(work)
+    since = f"{(work.post.created_at.timestamp() - 5):.6f}"
+    options: dict[str, Any] = {"oldest": since, "include_all_metadata": True, "limit": 200}
+    if thread is None:
+        found = resources.slack.conversations_history(channel=_channel(work), **options)
+    else:
+        found = resources.slack.conversations_replies(channel=_channel(work), ts=thread, **options)
+    for message in found["messages"]:
+        metadata = message.get("metadata") or {}
+        if (metadata.get("event_payload") or {}).get("post") == work.post.id:
+            return dict(message)
+        if file_name and any(file.get("name") == file_name for file in message.get("files", [])):
+            return dict(message)
+    return None
+
+
+def _metadata(work: Work) -> dict[str, Any]:
+    payload = {"job": work.job.id, "post": work.post.id, "kind": work.post.kind.value}
+    return {"event_type": slack.METADATA, "event_payload": payload}
+
+
+def _channel(work: Work) -> str:
+    assert work.job.channel is not None  # Only jobs that speak in Slack have posts for it.
+    return work.job.channel
+
+
+def _thread(work: Work) -> str | None:
+    """Where the person asked, else under the card; a slash command has no message of its own."""
+    return work.job.thread_ts or (work.card_ts if work.post.kind is not PostKind.CARD else None)
+
+
+def _language(resources: Resources, work: Work) -> str:
+    job = work.job
+    if job.origin is Origin.API:
+        return resources.settings.language
+    person = people.look_up(resources, job.team, [job.requester]).get(job.requester)
+    guess = "ko" if clean.language(job.text) == "ko" else resources.settings.language
+    return language_of(person.locale if person else None, guess)
+
+
+def _scene(resources: Resources, work: Work) -> views.Scene:
+    with session.reading(resources.engine) as reading:
+        done, total = line.progress(reading, work.job)
+        backend = reading.get(Backend, BACKEND)
+    return views.Scene(done, total, backend.trouble if backend else None)

@@ -1,0 +1,81 @@
+"""The wanted posts of one lane, one after the other, each once (I4)."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.orm import Session
+
+from db import jobs, posts, session
+from db.posts import Work
+from db.states import PostKind
+from tasks import slack
+from tasks.deliver import callback, show
+from tasks.deliver.show import Failed, Moved, Outcome, Shown
+from tasks.resources import Resources
+from tasks.slack import Trouble
+
+log = structlog.get_logger()
+
+# Longer than the calls of one post may take together: a name, a look-up and the post, each within its time-out.
+LEASE = 3 * slack.TIMEOUT + timedelta(seconds=5)
+
+# DESIGN section 6: a card is edited at most once a second.
+EDIT_EVERY = timedelta(seconds=1)
+
+# A post that failed this often, over about half an hour, is given up.
+MOST_TRIES = 12
+LONGEST_WAIT = timedelta(minutes=5)
+
+
+def deliver(resources: Resources, lane: str) -> None:
+    """Show what is due in a lane, in order, until nothing is, or until Slack asks for patience."""
+    with session.transaction(resources.engine) as transaction:
+        work = posts.claim(transaction, lane, resources.clock(), LEASE)
+    while work is not None:
+        structlog.contextvars.bind_contextvars(job_id=work.job.id, post=work.post.id, kind=work.post.kind)
+        callback_wanted = work.post.kind is PostKind.CALLBACK
+        outcome = callback.send(resources, work) if callback_wanted else show.show(resources, work)
+        with session.transaction(resources.engine) as transaction:
+            if not posts.holds(transaction, work):
+                log.warning("lane.lost", lane=lane)
+                return
+            _record(transaction, work, outcome, resources.clock())
+            following = posts.take_next(transaction, lane, resources.clock(), LEASE)
+        if isinstance(outcome, Moved):
+            resources.bell.ring_deliver(posts.slack_lane(outcome.channel))
+        work = following
+
+
+def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -> None:
+    match outcome:
+        case Shown():
+            posts.shown(transaction, work, outcome.ts, outcome.channel, outcome.digest, now + EDIT_EVERY)
+            for kind, part in outcome.further:
+                posts.want(transaction, work.job, kind, now, part)
+        case Moved():
+            posts.move(transaction, work.job.id, outcome.channel, outcome.reason)
+            if work.job.response_url:
+                body = {"reason": outcome.reason}
+                posts.want(transaction, work.job, PostKind.NOTICE, now, body=body, lane=work.post.lane)
+        case Failed():
+            _record_failure(transaction, work, outcome.problem, now)
+    if work.post.kind is not PostKind.CARD:
+        transaction.flush()
+        jobs.settle(transaction, work.job.id)
+
+
+def _record_failure(transaction: Session, work: Work, problem: slack.Problem, now: datetime) -> None:
+    hopeless = problem.trouble in {Trouble.CONTENT, Trouble.GONE, Trouble.CHANNEL}
+    if hopeless or work.post.tries >= MOST_TRIES:
+        posts.drop(transaction, work, problem.code)
+        log.error("post.dropped", code=problem.code, tries=work.post.tries)
+        return
+    wait = (
+        problem.wait
+        if problem.code == "ratelimited"
+        else min(LONGEST_WAIT, problem.wait * 2**work.post.tries)
+    )
+    posts.not_shown(transaction, work, now + wait, problem.code, sure=problem.trouble is not Trouble.UNCLEAR)
+    if problem.code == "ratelimited" and work.post.ts is None:
+        posts.hold_lane(transaction, work.post.lane, now + wait)
+    log.warning("post.failed", code=problem.code, wait_seconds=wait.total_seconds())

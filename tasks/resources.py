@@ -1,0 +1,62 @@
+"""What the stages work with, opened on first use in the process that uses it."""
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import sqlalchemy as sa
+from slack_sdk import WebClient
+
+from db import session
+from tasks import recipes, slack
+from tasks.app import make_celery
+from tasks.bell import Bell
+from tasks.settings import Settings
+
+# Every job goes to the one backend that the settings describe.
+BACKEND = "main"
+
+
+def utcnow() -> datetime:
+    """The current time; an argument wherever time matters, so that tests can set the clock."""
+    return datetime.now(UTC)
+
+
+class Resources:
+    """Nothing is opened before it is asked for: a worker's children, made by fork, open their own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], datetime] = utcnow,
+        patience: timedelta = session.PATIENCE,
+    ) -> None:
+        self.settings = settings
+        self.patience = patience
+        self.clock = clock
+
+    @functools.cached_property
+    def engine(self) -> sa.Engine:
+        """The database."""
+        return session.connect(self.settings.database_url, patience=self.patience)
+
+    @functools.cached_property
+    def bell(self) -> Bell:
+        """The way to wake the next stage."""
+        return Bell(make_celery(self.settings))
+
+    @functools.cached_property
+    def recipes(self) -> recipes.Recipes:
+        """The analyses that people can ask for."""
+        return recipes.load()
+
+    @functools.cached_property
+    def slack(self) -> WebClient:
+        """Slack's Web API as the bot."""
+        return slack.client(self.settings)
+
+    @functools.cached_property
+    def http(self) -> httpx.Client:
+        """Connections to model servers and callbacks; the line limits the calls, so the pool does not."""
+        return httpx.Client(limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))

@@ -1,0 +1,169 @@
+"""Every setting, read once at start; `.env.example` lists the same ones and is checked against this class."""
+
+import sys
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import NoDecode
+
+from db.settings import DatabaseSettings
+
+Limit = Annotated[int, Field(ge=1, le=1024)]
+
+
+class Settings(DatabaseSettings):
+    """Durations are ISO 8601 (`PT30M`) or `HH:MM:SS`; secrets never show in a log or an error."""
+
+    slack_bot_token: SecretStr = Field(
+        default=SecretStr(""), description="The bot's token (`xoxb-`), from the app's Install page."
+    )
+    slack_signing_secret: SecretStr = Field(
+        default=SecretStr(""), description="Proves that a request came from Slack; needed for events by HTTP."
+    )
+    slack_app_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="An app-level token (`xapp-`); when set, events come by Socket Mode.",
+    )
+    slack_api_url: str = Field(
+        default="https://slack.com/api/", description="Slack's Web API, or a stand-in's; ends in a slash."
+    )
+    slack_command: str = Field(
+        default="/analyze", description="The slash command, as the Slack app declares it."
+    )
+
+    llm_url: str = Field(
+        default="",
+        description="An OpenAI-compatible base URL that ends in /v1. Unset, `make run` brings a stand-in.",
+    )
+    llm_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Sent as a bearer token to the model server."
+    )
+    llm_model: str = Field(default="", description="The model's name as the server knows it.")
+    llm_limit: Limit = Field(
+        default=4, description="The most calls in flight at the model server, by all workers together."
+    )
+    llm_context: int = Field(
+        default=8192,
+        ge=1024,
+        description="The model's context window in tokens; longer texts are cut into parts.",
+    )
+    llm_connect_timeout: timedelta = Field(
+        default=timedelta(seconds=5), description="Until the server accepts a connection."
+    )
+    llm_stall_timeout: timedelta = Field(
+        default=timedelta(seconds=60), description="The longest silence in the middle of an answer."
+    )
+    llm_first_timeout: timedelta = Field(
+        default=timedelta(minutes=5), description="The longest wait for an answer's first token."
+    )
+    llm_call_timeout: timedelta = Field(
+        default=timedelta(minutes=10), description="The longest that one call may take."
+    )
+
+    broker_url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis (`redis://`) or RabbitMQ (`amqp://`): carries the bells between processes.",
+    )
+    job_deadline: timedelta = Field(
+        default=timedelta(hours=1), description="After this long an unanswered request fails and says so."
+    )
+    retention: timedelta = Field(
+        default=timedelta(days=30),
+        description="How long ended requests, with their texts and results, are kept.",
+    )
+    prepare_concurrency: int = Field(
+        default=2, ge=1, description="Processes that prepare text, per `prepare` worker."
+    )
+    infer_concurrency: int = Field(
+        default=16, ge=1, description="Threads that hold model calls, per `infer` worker."
+    )
+    deliver_concurrency: int = Field(
+        default=8, ge=1, description="Threads that post to Slack, per `deliver` worker."
+    )
+
+    api_tokens: Annotated[dict[str, SecretStr], NoDecode] = Field(
+        default_factory=dict,
+        description="Who may use the HTTP API: `name:token` pairs with commas between them.",
+    )
+    host: str = Field(default="127.0.0.1", description="The address that `web` binds to.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port that `web` binds to.")
+    language: str = Field(
+        default="en",
+        pattern="^(en|ko)$",
+        description="For people whose language Slack does not tell: en or ko.",
+    )
+    log_format: str = Field(
+        default="columns", pattern="^(columns|json)$", description="columns for people, json for machines."
+    )
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _ends_in_slash(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// (or http:// for a stand-in)")
+        return value if value.endswith("/") else value + "/"
+
+    @field_validator("llm_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        value = value.rstrip("/")
+        if value and not (value.startswith(("https://", "http://")) and value.endswith("/v1")):
+            raise ValueError("must be an address that ends in /v1, such as http://gpu:8000/v1")
+        return value
+
+    @field_validator("api_tokens", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.strip().partition(":") for pair in value.split(",") if pair.strip()]
+        if any(not name or len(token) < 16 for name, _, token in pairs):
+            raise ValueError(
+                "must be name:token pairs with commas between them, each token 16 characters or longer"
+            )
+        if len({name for name, _, _ in pairs}) < len(pairs):
+            raise ValueError("names somebody twice")
+        return {name: token for name, _, token in pairs}
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(
+            ("redis://", "rediss://", "redis+socket://", "amqp://", "amqps://")
+        ):
+            raise ValueError("must start with redis:// or amqp://")
+        return value
+
+
+def load(*needed: str) -> Settings:
+    """The settings from the environment; with any of `needed` unset, or a bad one, say so and exit with 2."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        complaints = [f"{_name(problem['loc'])} {_reason(problem)}." for problem in error.errors()]
+    else:
+        complaints = [
+            f"{name.upper()} is not set." for name in needed if not _is_set(getattr(settings, name))
+        ]
+        if not complaints:
+            return settings
+    sys.stderr.write("\n".join([*complaints, "See .env.example for what each setting means.", ""]))
+    raise SystemExit(2)
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return str(location[0]).upper() if location else "The settings"
+
+
+def _reason(problem: object) -> str:
+    assert isinstance(problem, dict)
+    words = str(problem["msg"]).removeprefix("Value error, ")
+    return words if problem["type"] == "value_error" else f"is not valid: {words[0].lower()}{words[1:]}"
+
+
+def _is_set(value: object) -> bool:
+    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)

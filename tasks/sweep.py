@@ -1,0 +1,39 @@
+"""Once a second: ring for whatever is due and unclaimed, free dead leases, end overdue jobs, forget old ones."""
+
+from datetime import timedelta
+
+import structlog
+
+from db import jobs, line, posts, session
+from tasks.app import SWEEP_EVERY
+from tasks.resources import Resources
+
+log = structlog.get_logger()
+
+# A bell is heard within milliseconds; what is still unclaimed after this has lost its bell.
+UNHEARD = timedelta(seconds=2 * SWEEP_EVERY)
+
+# A job that killed or froze its worker this often is not tried again.
+MOST_CLAIMS = 3
+
+
+def sweep(resources: Resources) -> None:
+    """Make every lost message a delay. Two sweeps at once are harmless: each change is conditional."""
+    now = resources.clock()
+    with session.transaction(resources.engine) as transaction:
+        overdue = jobs.end_overdue(transaction, now)
+        hopeless = jobs.end_hopeless(transaction, MOST_CLAIMS, now)
+        freed = line.free_dead(transaction, now, MOST_CLAIMS)
+        forgotten = jobs.delete_older(transaction, now - resources.settings.retention)
+    with session.reading(resources.engine) as reading:
+        unclaimed = jobs.unclaimed(reading, now - UNHEARD, now)
+        callable_steps = line.callable_steps(reading, now)
+        lanes = posts.due_lanes(reading, now)
+    for job_id in unclaimed:
+        resources.bell.ring_prepare(job_id)
+    for backend, steps in callable_steps.items():
+        resources.bell.ring_infer(backend, steps)
+    for lane in lanes:
+        resources.bell.ring_deliver(lane)
+    if overdue or hopeless or freed or forgotten:
+        log.info("swept", overdue=len(overdue), hopeless=len(hopeless), freed=freed, forgotten=forgotten)
