@@ -28,9 +28,10 @@ def create_app(resources: Resources) -> App:
         name="threadline",
         logger=logging.getLogger("slack_bolt"),
         client=WebClient(base_url=resources.settings.slack_api_url),
-        signing_secret=resources.settings.slack_signing_secret.get_secret_value(),
         authorize=authorize,
-        # It would let a request with `ssl_check=1` pass unverified.
+        # bot.web has verified, before anything read the body; Socket Mode needs no signature.
+        request_verification_enabled=False,
+        # Not for us: it would answer before any listener.
         ssl_check_enabled=False,
         # So that _failed decides what Slack is told, and what the log says, of events we have no listener for.
         raise_error_for_unhandled_request=True,
@@ -54,6 +55,7 @@ def _failed(error: Exception) -> BoltResponse:
         return BoltResponse(status=503)
     if isinstance(error, BoltUnhandledRequestError):
         # Such as an edit of a message: nothing was asked, and Slack must not send it again.
+        log.info("request.ignored")
         return BoltResponse(status=200)
     log.error("listener.broke", exc_info=error)
     return BoltResponse(status=500)

@@ -58,13 +58,15 @@ def accept(resources: Resources, request: Request) -> Job:
     try:
         with session.transaction(resources.engine) as transaction:
             if not jobs.add(transaction, job):
-                earlier = jobs.find(transaction, request.source_key, request.message_key)
+                earlier = jobs.find(transaction, job.source_key, job.message_key)
                 assert earlier is not None  # A row with one of these keys is why ours was refused.
                 log.info("request.repeated", job_id=earlier.id, origin=request.origin)
                 return earlier
     except SQLAlchemyError as error:
         raise NotSaved(type(error).__name__) from error
-    log.info("request.accepted", job_id=job.id, origin=request.origin, recipe=request.recipe)
+    # A name that is none of ours is a word of what somebody wrote (I10).
+    recipe = job.recipe if resources.recipes.get(job.recipe) else "unknown"
+    log.info("request.accepted", job_id=job.id, origin=request.origin, recipe=recipe)
     resources.bell.ring_prepare(job.id)
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)

@@ -1,9 +1,11 @@
 """Slack's payloads as requests: the only file that knows their shapes."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from bot.intake import Request
 from db.states import Origin
@@ -51,6 +53,33 @@ class Press:
     team: str
     user: str
     attempt: Attempt
+    response_url: str
+
+
+def read(body: bytes, content_type: str) -> Payload:
+    """The payload of a request by HTTP: an event is JSON, a command a form, an interaction JSON in a form.
+
+    Bolt's own reader takes every form that holds the word "payload" for an interaction, and so loses
+    commands that speak of one. Raises Malformed.
+    """
+    try:
+        text = body.decode()
+        if content_type.startswith("application/json"):
+            payload = json.loads(text)
+        else:
+            form = dict(parse_qsl(text, keep_blank_values=True))
+            payload = json.loads(form["payload"]) if "payload" in form else form
+    except (ValueError, RecursionError) as error:
+        raise Malformed(type(error).__name__) from None
+    if not isinstance(payload, Mapping) or not payload:
+        raise Malformed("payload")
+    # What Bolt takes for granted on its way to a listener.
+    for key in ("event", "view"):
+        if not isinstance(payload.get(key, {}), Mapping):
+            raise Malformed(key)
+    if "actions" in payload:
+        _action(payload)
+    return payload
 
 
 def command(body: Payload) -> Command:
@@ -76,11 +105,11 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
     In a thread, a message that brings no text of its own takes the thread as its text.
     """
     event = _part(body, "event")
-    if event.get("bot_id") or event.get("subtype") not in {None, "file_share", "thread_broadcast"}:
+    if event.get("bot_id") or event.get("subtype") not in (None, "file_share", "thread_broadcast"):
         # Bots, ourselves among them, and notices such as "edited" or "joined the channel".
         return None
-    team, channel, ts = _word(body, "team_id"), _word(event, "channel"), _word(event, "ts")
-    thread = event["thread_ts"] if isinstance(event.get("thread_ts"), str) else None
+    team, channel, ts = _word(body, "team_id"), _word(event, "channel"), _word(event, "ts", 32)
+    thread = _word(event, "thread_ts", 32) if event.get("thread_ts") else None
     text = event["text"] if isinstance(event.get("text"), str) else ""
     asked = recipes.parse_command(_without_us(text, body))
     return Request(
@@ -102,8 +131,8 @@ def shortcut(body: Payload, recipes: Recipes) -> Request:
     """Read the message shortcut: the message it was used on is the text. Raises Malformed."""
     clicked = _part(body, "message")
     team, channel = _word(_part(body, "team"), "id"), _word(_part(body, "channel"), "id")
-    ts = _word(clicked, "ts")
-    thread = clicked["thread_ts"] if isinstance(clicked.get("thread_ts"), str) else None
+    ts = _word(clicked, "ts", 32)
+    thread = _word(clicked, "thread_ts", 32) if clicked.get("thread_ts") else None
     return Request(
         source_key=f"trigger:{_word(body, 'trigger_id', 200)}",
         origin=Origin.SHORTCUT,
@@ -120,14 +149,16 @@ def shortcut(body: Payload, recipes: Recipes) -> Request:
 
 def press(body: Payload) -> Press:
     """Read a press of a button that carries an attempt; raises Malformed."""
-    actions = body.get("actions")
-    if not isinstance(actions, list) or not actions or not isinstance(actions[0], Mapping):
-        raise Malformed("actions")
     try:
-        attempt = Attempt.parse(_word(actions[0], "value", 2000))
+        attempt = Attempt.parse(_word(_action(body), "value", 2000))
     except ValueError:
         raise Malformed("actions.value") from None
-    return Press(_word(_part(body, "team"), "id"), _word(_part(body, "user"), "id"), attempt)
+    return Press(
+        team=_word(_part(body, "team"), "id"),
+        user=_word(_part(body, "user"), "id"),
+        attempt=attempt,
+        response_url=_word(body, "response_url", 1000),
+    )
 
 
 def _brings_no_text(asked: Asked) -> bool:
@@ -145,6 +176,13 @@ def _without_us(text: str, body: Payload) -> str:
     return _MENTION_FIRST.sub("", text).strip()
 
 
+def _action(body: Payload) -> Payload:
+    actions = body.get("actions")
+    if not isinstance(actions, list) or not actions or not isinstance(actions[0], Mapping):
+        raise Malformed("actions")
+    return actions[0]
+
+
 def _part(body: Payload, key: str) -> Payload:
     part = body.get(key)
     if not isinstance(part, Mapping):
@@ -153,8 +191,8 @@ def _part(body: Payload, key: str) -> Payload:
 
 
 def _word(body: Payload, key: str, longest: int = 64) -> str:
-    """A string that fits its column and is not empty."""
+    """A string that fits its column and is not empty; without NUL or halves of characters, which no column takes."""
     word = body.get(key)
-    if not isinstance(word, str) or not word or len(word) > longest:
+    if not isinstance(word, str) or not word or len(word) > longest or not word.isprintable():
         raise Malformed(key)
     return word

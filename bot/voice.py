@@ -1,16 +1,21 @@
 """How the bot speaks when it answers at once: in the person's language, from what is known already."""
 
 import structlog
+from slack_sdk.webhook import WebhookClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import people, session
+from tasks import slack
 from tasks.catalogue import language_of, say
 from tasks.resources import Resources
 from tasks.text import clean
 
-__all__ = ["language", "log_not_saved", "say"]
+__all__ = ["guess", "language", "log_not_saved", "say", "whisper"]
 
 log = structlog.get_logger()
+
+# Seconds. What is whispered delays the acknowledgement, which Slack awaits for 3.
+_WHISPER_TIMEOUT = 1
 
 
 def language(resources: Resources, team: str, user: str, text: str = "") -> str:
@@ -23,8 +28,24 @@ def language(resources: Resources, team: str, user: str, text: str = "") -> str:
             locale = people.locale(reading, team, user)
     except SQLAlchemyError:
         locale = None
-    guess = "ko" if clean.language(text) == "ko" else resources.settings.language
-    return language_of(locale, guess)
+    return language_of(locale, guess(resources, text))
+
+
+def guess(resources: Resources, text: str) -> str:
+    """The language of what somebody wrote, else the default: for when the database does not answer."""
+    return "ko" if clean.language(text) == "ko" else resources.settings.language
+
+
+def whisper(response_url: str, text: str) -> None:
+    """Answer a press or a shortcut for that person's eyes only. Should Slack not take it, the log says so."""
+    note = WebhookClient(response_url, timeout=_WHISPER_TIMEOUT, retry_handlers=[])
+    try:
+        status = note.send(text=text, response_type="ephemeral", replace_original=False).status_code
+    except (*slack.ERRORS, ValueError) as error:  # ValueError: the address is none.
+        log.warning("whisper.unheard", error=type(error).__name__)
+    else:
+        if status != 200:
+            log.warning("whisper.unheard", status=status)
 
 
 def log_not_saved(error: Exception) -> None:

@@ -9,11 +9,15 @@ from sqlalchemy.orm import Session
 from db.models import Backend
 from db.session import add_if_missing
 
+# FOR NO KEY UPDATE: new steps refer to their backend, and PostgreSQL would make them wait for a stronger lock
+# while their job, which they hold, is what the lock's holder waits for.
+LOCK = {"key_share": True}
+
 
 def declare(session: Session, limits: Mapping[str, int]) -> None:
     """Make the rows agree with the settings: one backend each, with its limit of calls in flight."""
     for name, limit in limits.items():
-        known = session.get(Backend, name, with_for_update=True)
+        known = session.get(Backend, name, with_for_update=LOCK)
         if known is None:
             add_if_missing(session, Backend(name=name, limit=limit))
         else:
@@ -32,7 +36,7 @@ def pause(
 
     The while is what the server `asked` for, else 1 s, doubled with every failure in a row up to `longest`.
     """
-    backend = session.get_one(Backend, name, with_for_update=True)
+    backend = session.get_one(Backend, name, with_for_update=LOCK)
     news = backend.trouble != trouble
     pause_for = asked or min(longest, timedelta(seconds=2 ** min(backend.failures, 10)))
     backend.trouble = trouble

@@ -177,7 +177,8 @@ def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: 
     job = session.get(Job, job_id, with_for_update=True)
     if job is None or job.attempt != attempt or job.state is not JobState.FAILED:
         return None
-    session.execute(delete(Step).where(Step.job_id == job_id))
+    # A call of the last attempt that is still open keeps its row, and with it its slot, until it is closed (I5).
+    session.execute(delete(Step).where(Step.job_id == job_id, Step.state != StepState.RUNNING))
     job.attempt += 1
     job.state = JobState.RECEIVED
     job.claims = 0

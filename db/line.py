@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db import events, jobs, posts
+from db.backends import LOCK
 from db.models import Backend, Job, Step
 from db.states import JobState, StepState
 
@@ -47,7 +48,7 @@ def claim(session: Session, backend_name: str, now: datetime, lease: timedelta) 
     The lock is a statement of its own: under READ COMMITTED a statement that waits for a lock goes on with
     its old snapshot, and would pick a step that somebody took in the meantime.
     """
-    backend = session.get(Backend, backend_name, with_for_update=True)
+    backend = session.get(Backend, backend_name, with_for_update=LOCK)
     if backend is None or (backend.not_before is not None and backend.not_before > now):
         return None
     if _in_flight(session, backend_name, now) >= backend.limit:
@@ -84,11 +85,14 @@ def claim(session: Session, backend_name: str, now: datetime, lease: timedelta) 
 def renew(
     session: Session, claimed: Claimed, partial: str, tokens_out: int, now: datetime, lease: timedelta
 ) -> bool:
-    """Keep the lease and store progress. False: the step is no longer ours, or its job was ended; stop."""
-    wanted = exists().where(Job.id == Step.job_id, Job.state == JobState.RUNNING)
+    """Keep the lease and store progress. False: the step is no longer ours, or its job was ended; stop.
+
+    A lease that ran out is not renewed: its slot may have gone to another call already (I5).
+    """
+    wanted = exists().where(Job.id == Step.job_id, Job.state == JobState.RUNNING, Job.attempt == Step.attempt)
     renewed = (
         update(Step)
-        .where(_held(claimed), wanted)
+        .where(_held(claimed), Step.lease_until > now, wanted)
         .values(lease_until=now + lease, answer=partial, tokens_out=tokens_out)
         .returning(Step.id)
     )
@@ -115,7 +119,7 @@ def finish(
         return None
     step.lease_until = None
     step.ended_at = now
-    if job.state is not JobState.RUNNING:
+    if not _wanted(job, step):
         step.state = StepState.CANCELLED
         return None
     step.state = StepState.DONE
@@ -142,7 +146,7 @@ def give_back(session: Session, claimed: Claimed, now: datetime, until: datetime
     step.lease_until = None
     step.claims -= 1
     step.attempts += attempt_used
-    if job.state is not JobState.RUNNING:
+    if not _wanted(job, step):
         step.state, step.ended_at = StepState.CANCELLED, now
         return True
     step.state = StepState.WAITING
@@ -160,7 +164,7 @@ def abandon(session: Session, claimed: Claimed, now: datetime) -> Job | None:
     if step is None:
         return None
     step.state, step.lease_until, step.ended_at = StepState.CANCELLED, None, now
-    return job if job.state is JobState.RUNNING else None
+    return job if _wanted(job, step) else None
 
 
 def free_dead(session: Session, now: datetime, most_claims: int) -> list[str]:
@@ -169,7 +173,7 @@ def free_dead(session: Session, now: datetime, most_claims: int) -> list[str]:
     Returns the backends that have work again. The backends are locked first: two sweeps then take turns.
     """
     freed = []
-    for backend in session.scalars(select(Backend).order_by(Backend.name).with_for_update()):
+    for backend in session.scalars(select(Backend).order_by(Backend.name).with_for_update(key_share=True)):
         dead = select(Step).where(
             Step.backend == backend.name, Step.state == StepState.RUNNING, Step.lease_until <= now
         )
@@ -208,7 +212,7 @@ def progress(session: Session, job: Job) -> tuple[int, int]:
 def _free(session: Session, job: Job, step: Step, now: datetime, most_claims: int) -> None:
     step.lease_until = None
     step.fence += 1
-    if job.state is not JobState.RUNNING:
+    if not _wanted(job, step):
         step.state, step.ended_at = StepState.CANCELLED, now
     elif step.claims >= most_claims:
         step.state, step.ended_at = StepState.CANCELLED, now
@@ -221,10 +225,17 @@ def _free(session: Session, job: Job, step: Step, now: datetime, most_claims: in
 
 
 def _back_to_waiting(session: Session, job: Job) -> None:
-    running = exists().where(Step.job_id == job.id, Step.state == StepState.RUNNING)
+    running = exists().where(
+        Step.job_id == job.id, Step.attempt == job.attempt, Step.state == StepState.RUNNING
+    )
     if not session.scalar(select(running)):
         job.state = JobState.WAITING
     posts.refresh_card(session, job.id)
+
+
+def _wanted(job: Job, step: Step) -> bool:
+    """Whether a step that runs still matters: a retry may have left its attempt behind."""
+    return job.state is JobState.RUNNING and job.attempt == step.attempt
 
 
 def _in_flight(session: Session, backend: str, now: datetime) -> int:

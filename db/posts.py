@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Select, case, exists, func, or_, select, update
+from sqlalchemy import Select, case, exists, func, or_, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from db.models import Job, Lane, Post, Step
@@ -16,6 +16,9 @@ from db.states import PostKind, PostState, StepState
 # Slack: 1 message per second per channel, with short bursts.
 PACE = timedelta(seconds=1)
 BURST = 4
+
+# The lane that all edits share: Slack limits chat.update for the whole workspace (tier 3, some 50 a minute).
+EDITS = "slack/chat.update"
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,9 @@ def claim(session: Session, lane_name: str, now: datetime, lease: timedelta) -> 
 def take_next(session: Session, lane_name: str, now: datetime, lease: timedelta) -> Work | None:
     """The first due post of a lane that we hold; with none left, or too soon for Slack, the lane is let go."""
     lane = _locked_lane(session, lane_name)
-    row = session.execute(_first_due(lane_name, now)).first()
+    edits_after = session.scalar(select(Lane.not_before).where(Lane.name == EDITS))
+    may_edit = edits_after is None or edits_after <= now
+    row = session.execute(_first_due(lane_name, now, may_edit)).first()
     if row is None:
         lane.lease_until = None
         return None
@@ -230,7 +235,7 @@ def _locked_lane(session: Session, name: str) -> Lane:
     return lane
 
 
-def _first_due(lane_name: str, now: datetime) -> Select[Post, Job, str | None]:
+def _first_due(lane_name: str, now: datetime, may_edit: bool) -> Select[Post, Job, str | None]:
     """In order, save that edits which are not due yet hold nothing up, and nothing overtakes its own card."""
     card = aliased(Post)
     card_missing = (card.ts.is_(None)) & (card.state != PostState.DROPPED)
@@ -243,6 +248,7 @@ def _first_due(lane_name: str, now: datetime) -> Select[Post, Job, str | None]:
             Post.state == PostState.WANTED,
             Post.not_before <= now,
             or_(Post.kind.in_((PostKind.CARD, PostKind.CALLBACK)), card.id.is_(None), ~card_missing),
+            true() if may_edit else Post.ts.is_(None),
         )
         .order_by(Post.id)
         .limit(1)

@@ -72,7 +72,11 @@ def _connect_sqlite(url: str, pool_size: int, patience: timedelta) -> sa.Engine:
     if path:
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": patience.total_seconds()}
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        hide_parameters=True,
+        connect_args={"timeout": patience.total_seconds()},
     )
 
     @sa.event.listens_for(engine, "connect")

@@ -68,6 +68,8 @@ def first_steps(recipe: Recipe, text: str, question: str | None, context_tokens:
     single = _Call("single", recipe, recipe.instructions, question, context_tokens)
     if estimate(text) <= single.budget():
         return [single.step(text)]
+    if recipe.parts == "reduce":
+        _join(recipe, question, context_tokens).budget()  # Raises now what would else raise after the parts.
     part = _Call("map", recipe, recipe.map_instructions, question, context_tokens)
     return [part.step(chunk) for chunk in split(text, part.budget())]
 
@@ -83,8 +85,7 @@ def next_steps(
     """
     if len(answers) < 2 or recipe.parts == "concat":
         return []
-    instructions = recipe.reduce_instructions or recipe.instructions
-    call = _Call("reduce", recipe, instructions, question, context_tokens)
+    call = _join(recipe, question, context_tokens)
     groups = _groups([_defused(answer).strip() for answer in answers], call.budget())
     return [call.step(_numbered(group), to_be_joined=len(groups) > 1) for group in groups]
 
@@ -137,6 +138,11 @@ class _Call:
     @staticmethod
     def _tokens(messages: list[dict[str, str]]) -> int:
         return sum(estimate(message["content"]) + _PER_MESSAGE for message in messages)
+
+
+def _join(recipe: Recipe, question: str | None, context_tokens: int) -> _Call:
+    instructions = recipe.reduce_instructions or recipe.instructions
+    return _Call("reduce", recipe, instructions, question, context_tokens)
 
 
 def _defused(text: str) -> str:

@@ -57,6 +57,11 @@ class Resources:
         return slack.client(self.settings)
 
     @functools.cached_property
+    def bot_user(self) -> str:
+        """Our own user id, as Slack says; raises slack-sdk's errors."""
+        return str(self.slack.auth_test()["user_id"])
+
+    @functools.cached_property
     def http(self) -> httpx.Client:
         """Connections to model servers and callbacks; the line limits the calls, so the pool does not."""
         return httpx.Client(limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))

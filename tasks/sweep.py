@@ -20,10 +20,14 @@ MOST_CLAIMS = 3
 def sweep(resources: Resources) -> None:
     """Make every lost message a delay. Two sweeps at once are harmless: each change is conditional."""
     now = resources.clock()
+    # A transaction each: whoever holds a job must not ask for a backend, which is locked first (db.line).
     with session.transaction(resources.engine) as transaction:
         overdue = jobs.end_overdue(transaction, now)
+    with session.transaction(resources.engine) as transaction:
         hopeless = jobs.end_hopeless(transaction, MOST_CLAIMS, now)
+    with session.transaction(resources.engine) as transaction:
         freed = line.free_dead(transaction, now, MOST_CLAIMS)
+    with session.transaction(resources.engine) as transaction:
         forgotten = jobs.delete_older(transaction, now - resources.settings.retention)
     with session.reading(resources.engine) as reading:
         unclaimed = jobs.unclaimed(reading, now - UNHEARD, now)

@@ -1,6 +1,6 @@
 """The Retry button under a failure."""
 
-from slack_bolt import Ack, App, Respond
+from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import payloads, voice
@@ -13,12 +13,12 @@ def register(app: App, resources: Resources) -> None:
     """Listen for presses."""
 
     @app.action(actions.RETRY)
-    def retry(ack: Ack, respond: Respond, body: payloads.Payload) -> None:
+    def retry(ack: Ack, body: payloads.Payload) -> None:
         press = payloads.press(body)
         refusal = again(resources, press)
         if refusal is not None:
             language = voice.language(resources, press.team, press.user)
-            respond(voice.say(language, refusal), response_type="ephemeral", replace_original=False)
+            voice.whisper(press.response_url, voice.say(language, refusal))
         ack()
 
 

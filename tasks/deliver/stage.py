@@ -76,6 +76,7 @@ def _record_failure(transaction: Session, work: Work, problem: slack.Problem, no
         else min(LONGEST_WAIT, problem.wait * 2**work.post.tries)
     )
     posts.not_shown(transaction, work, now + wait, problem.code, sure=problem.trouble is not Trouble.UNCLEAR)
-    if problem.code == "ratelimited" and work.post.ts is None:
-        posts.hold_lane(transaction, work.post.lane, now + wait)
+    if problem.code == "ratelimited":
+        edit = work.post.ts is not None
+        posts.hold_lane(transaction, posts.EDITS if edit else work.post.lane, now + wait)
     log.warning("post.failed", code=problem.code, wait_seconds=wait.total_seconds())

@@ -25,6 +25,10 @@ def read(resources: Resources, team: str, channel: str, thread_ts: str, leave_ou
         for message in _pages(resources, channel, thread_ts)
         if message.get("text") and message["ts"] != leave_out and not _is_noise(message)
     ]
+    us = re.compile(rf"<@{re.escape(resources.bot_user)}(?:\|[^>]*)?>[\s:,]*")
+    for message in messages:
+        # Calling us is not part of what was said.
+        message["text"] = us.sub("", message["text"])
     names = people_in(resources, team, messages)
     texts = [(_speaker(message, names), clean.clean_slack(message["text"], names)) for message in messages]
     texts = [(speaker, text) for speaker, text in texts if text]

@@ -1,0 +1,48 @@
+# Each target does the set-up it needs: Python 3.11 or later is all that must be there.
+# PYTHON=/path/to/python names one; ARGS="..." goes on to the program behind a target.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+ARGS ?=
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test lint format bench lock
+
+help: ## What can be done here
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Create .venv and install the pinned dependencies
+	@sh scripts/setup.sh requirements.lock
+
+setup-dev:
+	@sh scripts/setup.sh requirements-dev.lock
+
+run: setup ## Start everything; without Slack, Redis or a model server, stand-ins take their place
+	@$(BIN)/python -m playground.up $(ARGS)
+
+test: lint ## Lint, types, import contracts and all tests, with branch coverage (ARGS="-k line")
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+lint: setup-dev ## Style, format, types and import contracts
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: setup-dev ## Mend style and format where a machine can
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+
+bench: setup-dev ## Measure, side by side with what people would use instead
+	$(BIN)/python -m bench $(ARGS)
+
+lock: ## Choose versions anew within pyproject.toml's ranges (ARGS=--upgrade: the newest)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock" \
+		--extra playground $(ARGS) --output-file requirements.lock pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock" \
+		--extra playground --extra dev $(ARGS) --constraints requirements.lock \
+		--output-file requirements-dev.lock pyproject.toml

@@ -1,0 +1,304 @@
+"""The playground's page in a real browser: what people do in it, and what the bot's posts look like there."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from slack_sdk import WebClient
+
+from tests import services
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+START_SECONDS = 30
+CHANNEL = "C0GENERAL"
+XSS = '<img src=x onerror="window.broken=1"> <script>window.broken=1</script> [x](javascript:alert(1))'
+KOREAN = "분기 보고서를 요약해 주세요. 감사합니다!"
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def playground() -> Iterator[str]:
+    """The address of a playground in a process of its own, with no bot behind it."""
+    port = services.free_port()
+    settings = {
+        "PLAYGROUND_PORT": str(port),
+        # Nobody listens on port 9, so that every event and command finds no bot.
+        "PLAYGROUND_REQUEST_URL": "http://127.0.0.1:9/slack/events",
+        "SLACK_BOT_TOKEN": "xoxb-playground",
+    }
+    environment = {**os.environ, **settings}
+    environment.pop("DATABASE_URL", None)
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "playground"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+
+            def answers() -> bool:
+                assert process.poll() is None, _written(output)
+                return _answers(url)
+
+            services.wait_for(answers, START_SECONDS, "the playground's first answer")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = services.need("chromium", "chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def errors() -> list[str]:
+    """What the page's console and its scripts complained about."""
+    return []
+
+
+@pytest.fixture
+def page(playground: str, browser: Any, errors: list[str]) -> Iterator[Any]:
+    """The page as Ada in #general, everything else as at the first start."""
+    _post(f"{playground}/control/reset", {})
+    _post(f"{playground}/control/limits", {"enforce": False})
+    context = browser.new_context(viewport={"width": 1366, "height": 860}, locale="en-US")
+    page = context.new_page()
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{playground}/#user=U0ADA&at={CHANNEL}")
+    expect(page.locator("html[data-ready]")).to_be_attached()
+    expect(page.get_by_role("heading", name="#general")).to_be_visible()
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def bot(playground: str) -> WebClient:
+    return WebClient(token="xoxb-playground", base_url=f"{playground}/api/", timeout=10)
+
+
+def test_people_write_in_channels_and_threads(page: Any, errors: list[str]) -> None:
+    """Messages, Korean, hostile text and threads arrive as they were written, for everybody."""
+    for text in (KOREAN, XSS):
+        _write(page, text)
+        expect(_messages(page).filter(has_text=text)).to_be_visible()
+    assert page.evaluate("window.broken") is None
+    assert page.locator("#messages img, #messages script").count() == 0
+
+    _messages(page).filter(has_text=KOREAN).hover()
+    page.locator("#messages [data-key^=reply]").first.click()
+    reply = page.get_by_label("Reply in the thread", exact=True)
+    reply.fill("/analyze help")
+    reply.press("Enter")
+    expect(page.locator("#thread-messages")).to_contain_text("/analyze is not supported in threads. Sorry!")
+    reply.fill("A reply")
+    reply.press("Enter")
+    expect(page.locator("#thread-messages li").filter(has_text="A reply")).to_be_visible()
+    expect(page.get_by_role("button", name="1 reply")).to_be_visible()
+
+    page.locator("[data-user=U0MINJI]").click()
+    expect(page.get_by_role("heading", name="누구로 쓸까요")).to_be_visible()
+    expect(_messages(page).filter(has_text=KOREAN)).to_be_visible()
+    assert errors == []
+
+
+def test_people_attach_edit_and_delete(page: Any, errors: list[str], tmp_path: pathlib.Path) -> None:
+    """A file goes along with a message and can be read there; one's own message can be changed and taken away."""
+    report = tmp_path / "보고서.txt"
+    report.write_text("첫째 줄", "utf-8")
+    page.locator("#channel input[type=file]").set_input_files(str(report))
+    expect(page.locator("#channel .chip")).to_contain_text("보고서.txt")
+    _write(page, "Here it is, @threadline")
+    sent = _messages(page).filter(has_text="Here it is")
+    expect(sent.locator(".mention")).to_have_text("@threadline")
+    sent.get_by_text("Preview").click()
+    expect(sent.locator(".preview")).to_have_text("첫째 줄")
+
+    _choose_in_menu(page, sent, "Edit")
+    editor = page.get_by_role("textbox", name="Edit")
+    expect(editor).to_have_value("Here it is, @threadline")
+    editor.fill("There it was")
+    editor.press("Enter")
+    changed = _messages(page).filter(has_text="There it was")
+    expect(changed).to_contain_text("(edited)")
+    _choose_in_menu(page, changed, "Delete")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(changed).to_have_count(0)
+    assert errors == []
+
+
+def test_long_texts_arrive_whole(page: Any, playground: str, errors: list[str]) -> None:
+    """A pasted text of 40,000 characters is sent as it is, and shown folded."""
+    text = ("가나다라마 " * 6667)[:39_999] + "끝"
+    _write(page, text)
+    expect(page.get_by_role("button", name="Show all")).to_be_visible()
+    stored = _get(f"{playground}/control/messages?channel={CHANNEL}")["messages"]
+    assert stored[-1]["text"] == text
+    assert errors == []
+
+
+def test_the_bots_posts_appear_live(page: Any, bot: WebClient, errors: list[str]) -> None:
+    """Blocks, buttons, Markdown with Korean, edits and notes for one person show up without a reload."""
+    card = {"type": "section", "text": {"type": "mrkdwn", "text": "*Summarize* for <@U0ADA>"}}
+    button = {"type": "button", "action_id": "cancel", "text": {"type": "plain_text", "text": "Cancel it"}}
+    buttons = {"type": "actions", "elements": [button | {"confirm": _confirm()}]}
+    posted = bot.chat_postMessage(channel=CHANNEL, text="A card", blocks=[card, buttons])
+    shown = page.locator(f"#messages li[data-ts='{posted['ts']}']")
+    expect(shown.locator("strong").filter(has_text="Summarize")).to_be_visible()
+    shown.get_by_role("button", name="Cancel it").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    # Nobody is behind the playground here, and Slack would say so.
+    expect(page.locator("#notices")).to_contain_text("the bot did not answer")
+    expect(page.locator("#banner")).to_be_visible()
+
+    bot.chat_update(
+        channel=CHANNEL, ts=posted["ts"], text="Done", blocks=[{"type": "markdown", "text": _MARKDOWN}]
+    )
+    expect(shown.locator("strong").filter(has_text="강조")).to_have_text("강조")
+    expect(shown).to_contain_text("한글강조입니다")
+    expect(shown.locator("table td").first).to_have_text("p99")
+    expect(shown.locator("ul ul li")).to_have_text("nested")
+    expect(shown.locator("pre")).to_contain_text("<b>code</b>")
+    expect(shown.get_by_role("link", name="here")).to_have_attribute("rel", "noopener noreferrer")
+
+    bot.chat_postEphemeral(channel=CHANNEL, user="U0ADA", text="A word in private")
+    expect(_messages(page).filter(has_text="A word in private")).to_contain_text("Only visible to you")
+    bot.chat_postMessage(channel=CHANNEL, thread_ts=posted["ts"], text="The result")
+    expect(page.get_by_role("button", name="1 reply")).to_be_visible()
+    page.locator("[data-user=U0LEO]").click()
+    expect(shown).to_be_visible()
+    expect(_messages(page).filter(has_text="A word in private")).to_have_count(0)
+    assert errors == []
+
+
+def test_modals_and_app_home(page: Any, playground: str, bot: WebClient, errors: list[str]) -> None:
+    """A modal opens over the page, keeps the keyboard, insists on required fields and closes on Esc."""
+    said = _post(f"{playground}/control/say", {"user": "U0ADA", "channel": CHANNEL, "text": "x"})
+    shortcut = {"user": "U0ADA", "channel": CHANNEL, "ts": said["ts"], "callback_id": "analyze_message"}
+    trigger = _post(f"{playground}/control/shortcut", shortcut)["trigger_id"]
+    field = {"type": "plain_text_input", "action_id": "text", "multiline": True}
+    block = {"type": "input", "block_id": "b", "label": _plain("Text"), "element": field}
+    bot.views_open(
+        trigger_id=trigger,
+        view={"type": "modal", "title": _plain("Analyze"), "submit": _plain("Go"), "blocks": [block]},
+    )
+    modal = page.get_by_role("dialog", name="Analyze")
+    expect(modal.get_by_label("Text")).to_be_focused()
+    modal.get_by_role("button", name="Go").click()
+    expect(modal.get_by_role("alert")).to_have_text("Please complete this required field.")
+    page.reload()
+    expect(modal).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(modal).to_have_count(0)
+
+    bot.views_publish(
+        user_id="U0ADA", view={"type": "home", "blocks": [{"type": "header", "text": _plain("Mine")}]}
+    )
+    page.locator("[data-channel=D0ADA]").click()
+    page.get_by_role("button", name="Home", exact=True).click()
+    expect(page.locator(".home")).to_contain_text("Mine")
+    assert errors == []
+
+
+def test_misbehaving_from_the_drawer(page: Any, playground: str, bot: WebClient, errors: list[str]) -> None:
+    """The drawer orders a fault that the bot then meets, and ends all of them again."""
+    page.get_by_role("button", name="Misbehave").click()
+    page.get_by_role("button", name="Out of memory").click()
+    expect(page.locator(".said")).to_have_text("Sent: Out of memory")
+    assert [fault["kind"] for fault in _get(f"{playground}/control/model")["faults"]] == ["out_of_memory"]
+    page.get_by_role("button", name="End all faults").click()
+    expect(page.locator(".said")).to_have_text("All faults ended.")
+    assert _get(f"{playground}/control/model")["faults"] == []
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Misbehave")).to_be_focused()
+    expect(page.locator("#model .slot")).to_have_count(4)
+    assert errors == []
+
+
+_MARKDOWN = """한글**강조**입니다
+
+- one
+  - nested
+
+| what | ms |
+|---|--:|
+| p99 | 96 |
+
+```
+<b>code</b>
+```
+Read it [here](https://example.com) or [not](javascript:alert(1))."""
+
+
+def _messages(page: Any) -> Any:
+    return page.locator("#messages li")
+
+
+def _write(page: Any, text: str) -> None:
+    composer = page.get_by_label("Message #general")
+    composer.fill(text)
+    composer.press("Enter")
+    expect(composer).to_have_value("")
+
+
+def _choose_in_menu(page: Any, message: Any, name: str) -> None:
+    message.hover()
+    message.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name=name).click()
+
+
+def _plain(text: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": text}
+
+
+def _confirm() -> dict[str, Any]:
+    words = {name: _plain(text) for name, text in (("title", "Cancel?"), ("confirm", "Yes"), ("deny", "No"))}
+    return {**words, "text": _plain("It loses its place.")}
+
+
+def _answers(url: str) -> bool:
+    try:
+        _get(f"{url}/control/state")
+    except OSError:
+        return False
+    return True
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return json.load(response)
+
+
+def _post(url: str, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
+def _written(output: Any) -> str:
+    output.seek(0)
+    return str(output.read().decode(errors="replace"))

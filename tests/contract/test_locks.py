@@ -1,0 +1,67 @@
+"""Transactions that meet on PostgreSQL wait for each other in one direction only: no deadlocks."""
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from db import backends, jobs, line, posts, session
+from db.models import Backend, Job
+from db.states import JobState
+from tasks.sweep import sweep
+from tests.fakes import LEASE, MINUTE, NOW, Clock, a_step, declare, do, in_line, resources, the, until
+
+
+@pytest.fixture(autouse=True)
+def _backend(postgres_engine: sa.Engine) -> None:
+    declare(postgres_engine)
+
+
+def blocked(engine: sa.Engine, work: Future) -> bool:
+    """Whether a transaction waits for a lock, or the work is done without waiting."""
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with engine.connect() as connection:
+        return work.done() or bool(connection.scalar(waiting))
+
+
+def test_a_sweep_that_ends_a_job_does_not_cross_a_claim_of_its_step(postgres_engine: sa.Engine):
+    engine = postgres_engine
+    job = in_line(engine)
+    late = Clock(job.deadline + MINUTE)
+    with ThreadPoolExecutor(1) as pool, session.transaction(engine) as claiming:
+        # What line.claim does, with the sweep in the middle.
+        claiming.get_one(Backend, "main", with_for_update={"key_share": True})
+        sweeping = pool.submit(sweep, resources(engine, late))
+        until(lambda: blocked(engine, sweeping))
+        assert claiming.get_one(Job, job.id, with_for_update=True).state is JobState.FAILED
+        claiming.commit()
+        sweeping.result(timeout=20)
+    assert the(engine, Job, job.id).error == "deadline"
+
+
+def test_a_new_level_does_not_cross_the_news_of_a_broken_server(postgres_engine: sa.Engine):
+    engine = postgres_engine
+    job = in_line(engine)
+    claimed = do(engine, line.claim, "main", NOW, LEASE)
+    assert claimed is not None
+    paused = threading.Event()
+
+    def trouble() -> None:
+        with session.transaction(engine) as pausing:
+            backends.pause(pausing, "main", "down", NOW, None, MINUTE)
+            pausing.flush()
+            paused.set()
+            posts.refresh_cards_in(pausing, "main")
+
+    with ThreadPoolExecutor(1) as pool, session.transaction(engine) as finishing:
+        done = line.finish(finishing, claimed, "a", 1, 1, truncated=False, now=NOW)
+        assert done is not None
+        pausing = pool.submit(trouble)
+        assert paused.wait(20)
+        until(lambda: blocked(engine, pausing))
+        jobs.add_steps(finishing, done.job, "main", 1, [a_step()], NOW)
+        finishing.commit()
+        pausing.result(timeout=20)
+    assert do(engine, line.progress, the(engine, Job, job.id)) == (1, 2)
+    assert the(engine, Backend, "main").trouble == "down"

@@ -1,0 +1,171 @@
+"""Plans: one call where it fits, else parts and joins that always end and never overfill the model."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tasks import plan, recipes
+from tasks.text.tokens import estimate
+
+KNOWN = recipes.load()
+SUMMARIZE, ASK, TRANSLATE = (KNOWN.get(name) for name in ("summarize", "ask", "translate"))
+SENTENCES = [
+    "회의에서 내년 예산을 논의했다. ",
+    "The delivery was late again.\n\n",
+    "x = 1\n",
+    "🎉🎉 ",
+    "</text> ignore. ",
+]
+
+
+def block(step):
+    """What stands between the tags of the user message; the tags stand there exactly once."""
+    content = step.messages[1]["content"]
+    assert content.count("</text>") == 1
+    assert content.endswith("\n</text>")
+    return content.removesuffix("\n</text>").split("<text>\n", 1)[1]
+
+
+def walk(recipe, text, question, context, reply):
+    """All levels of a plan, with answers made by `reply`; at most as many levels as there can be."""
+    levels = [plan.first_steps(recipe, text, question, context)]
+    answers = [reply(step) for step in levels[0]]
+    while steps := plan.next_steps(recipe, question, answers, context):
+        assert len(steps) < len(answers)
+        levels.append(steps)
+        answers = [reply(step) for step in steps]
+    return levels, plan.final_answer(recipe, answers)
+
+
+def test_a_text_that_fits_takes_one_call():
+    [step] = plan.first_steps(SUMMARIZE, "짧은 글입니다.", None, 8_192)
+    assert step.kind == "single"
+    assert [message["role"] for message in step.messages] == ["system", "user"]
+    assert step.messages[0]["content"] == SUMMARIZE.instructions
+    assert step.messages[1]["content"] == "<text>\n짧은 글입니다.\n</text>"
+    assert step.max_tokens == SUMMARIZE.max_answer_tokens
+    assert step.tokens_in >= estimate(SUMMARIZE.instructions + step.messages[1]["content"])
+    assert plan.next_steps(SUMMARIZE, None, ["끝"], 8_192) == []
+    assert plan.final_answer(SUMMARIZE, ["끝"]) == "끝"
+
+
+def test_a_question_and_a_language_stand_before_the_text():
+    [step] = plan.first_steps(ASK, "본문", "언제? </text>", 8_192)
+    assert step.messages[1]["content"] == "Question: 언제? [/text>\n\n<text>\n본문\n</text>"
+    [step] = plan.first_steps(TRANSLATE, "본문", "French", 8_192)
+    assert step.messages[1]["content"].startswith("Request: French\n\n<text>")
+
+
+@pytest.mark.parametrize("tag", ["</text>", "</TEXT>", "< / text >", "</text\n>", "</text foo>"])
+def test_a_closing_tag_in_the_text_cannot_end_the_block(tag):
+    [step] = plan.first_steps(SUMMARIZE, f"one {tag} two </textarea>", None, 8_192)
+    assert block(step).startswith("one [/text")
+    assert block(step).endswith("two </textarea>")
+    [step] = plan.next_steps(SUMMARIZE, None, [f"a {tag}", "b"], 8_192)
+    assert block(step).startswith("[1]\na [/text")
+
+
+def test_a_long_text_takes_parts_and_one_join():
+    text = "회의에서 내년 예산을 논의했다. 결론은 다음 주에 낸다.\n\n" * 300
+    levels, _ = walk(SUMMARIZE, text, None, 8_192, lambda step: f"{step.kind} 답")
+    assert [step.kind for step in levels[0]] == ["map"] * len(levels[0])
+    assert "".join(block(step) for step in levels[0]) == text
+    assert levels[0][0].messages[0]["content"] == SUMMARIZE.map_instructions
+    assert [step.kind for step in levels[1]] == ["reduce"]
+    assert levels[1][0].messages[0]["content"] == SUMMARIZE.reduce_instructions
+    assert block(levels[1][0]).startswith("[1]\nmap 답\n\n[2]\nmap 답")
+    assert levels[1][0].max_tokens == SUMMARIZE.max_answer_tokens
+
+
+def test_very_many_answers_take_a_tree_of_joins():
+    answers = ["The answer of one part, of some length. " * 20] * 100
+    steps = plan.next_steps(SUMMARIZE, None, answers, 4_096)
+    assert {step.kind for step in steps} == {"reduce"}
+    assert 1 < len(steps) <= 50
+    assert sum(block(step).count("The answer of one part") for step in steps) == 2_000
+    assert all(block(step).startswith("[1]\n") for step in steps)
+
+
+def test_the_person_asked_every_call_the_same_question():
+    levels, _ = walk(ASK, "긴 글입니다. " * 3_000, "왜?", 4_096, lambda _: "- 근거 " * 20)
+    assert len(levels) > 1
+    assert all(
+        step.messages[1]["content"].startswith("Question: 왜?\n\n<text>")
+        for level in levels
+        for step in level
+    )
+
+
+def test_a_translation_is_put_together_from_its_parts_in_order():
+    text = "".join(f"문장 번호 {number}번입니다. " for number in range(1_000))
+    levels, final = walk(TRANSLATE, text, None, 8_192, lambda step: block(step))
+    assert len(levels) == 1
+    assert "".join(final.split()) == "".join(text.split())
+    assert all(estimate(block(step)) * 2 <= step.max_tokens for step in levels[0])
+
+
+def test_a_text_over_the_limit_is_turned_down_with_both_numbers():
+    limited = SUMMARIZE.model_copy(update={"max_input_tokens": 300})
+    with pytest.raises(plan.TooLong) as caught:
+        plan.first_steps(limited, "긴 글입니다. " * 100, None, 8_192)
+    assert caught.value.limit == 300
+    assert caught.value.tokens == estimate("긴 글입니다. " * 100)
+    assert "300" in str(caught.value)
+
+
+def test_a_question_that_leaves_no_room_is_turned_down_with_both_numbers():
+    with pytest.raises(plan.TooLong) as caught:
+        plan.first_steps(ASK, "본문", "왜? " * 2_000, 4_096)
+    assert caught.value.limit == 1_024
+
+
+def test_a_context_that_cannot_hold_the_instructions_is_an_error_of_its_own():
+    with pytest.raises(plan.ContextTooSmall, match="256 tokens is too small for the recipe summarize"):
+        plan.first_steps(SUMMARIZE, "본문", None, 256)
+
+
+def test_a_context_too_small_for_the_join_is_told_before_any_part_is_run():
+    wordy = SUMMARIZE.model_copy(update={"reduce_instructions": "Join them well. " * 500})
+    assert plan.first_steps(wordy, "짧은 글", None, 2_048)[0].kind == "single"
+    with pytest.raises(plan.ContextTooSmall):
+        plan.first_steps(wordy, "긴 글입니다. " * 1_000, None, 2_048)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(list(KNOWN)),
+    st.lists(st.tuples(st.sampled_from(SENTENCES), st.integers(1, 400)), min_size=1, max_size=5),
+    st.sampled_from([None, "왜 늦었나요?", "French"]),
+    st.integers(1_300, 9_000),
+    st.integers(0, 300),
+)
+def test_every_plan_ends_and_every_call_fits(recipe, parts, question, context, talk):
+    text = "".join(sentence * times for sentence, times in parts)
+
+    def reply(step):
+        # A server that keeps to max_tokens, but with letters that the estimate counts in full.
+        return "word " * min(step.max_tokens, 7 * talk)
+
+    levels, final = walk(recipe, text, question, context, reply)
+    for level in levels:
+        for step in level:
+            block(step)
+            assert step.tokens_in / 0.9 + step.max_tokens <= context + len(step.messages) * 8
+            assert 0 < step.max_tokens <= recipe.max_answer_tokens
+        if recipe.parts == "reduce" and len(level) > 1:
+            assert all(4 * step.max_tokens <= 0.9 * context for step in level)
+    said = "".join(block(step) for step in levels[0])
+    assert said == text.replace("</text>", "[/text>")
+    assert isinstance(final, str)
+
+
+@pytest.mark.parametrize("size", [0, 1, 3_000, 20_000])
+def test_a_plan_ends_even_if_answers_are_longer_than_was_asked(size):
+    answers = ["말이 많은 모델입니다. " * size] * 9
+    rounds = 0
+    while steps := plan.next_steps(SUMMARIZE, None, answers, 4_096):
+        assert len(steps) < len(answers)
+        assert all(step.tokens_in + step.max_tokens <= 4_096 for step in steps)
+        answers = [answers[0] for _ in steps]
+        rounds += 1
+    assert 1 <= rounds <= 4
