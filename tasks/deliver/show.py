@@ -80,18 +80,17 @@ def _show(resources: Resources, work: Work) -> Outcome:
 
 def _card(resources: Resources, work: Work, message: Message) -> Outcome:
     digest = views.digest(message)
-    post = work.post
-    if post.ts is None or post.channel is None:
-        return _once(resources, work, message, digest)
-    if digest != post.shown:
+    ts, channel, seen = work.post.ts, work.post.channel, work.post.shown
+    if ts is None and work.unclear and (earlier := _find(resources, work)) is not None:
+        # It is there, and says what was true when it was sent.
+        ts, channel, seen = earlier["ts"], _channel(work), None
+    if ts is None or channel is None:
+        return _send(resources, work, message, digest)
+    if digest != seen:
         resources.slack.chat_update(
-            channel=post.channel,
-            ts=post.ts,
-            text=message.text,
-            blocks=message.blocks,
-            metadata=_metadata(work),
+            channel=channel, ts=ts, text=message.text, blocks=message.blocks, metadata=_metadata(work)
         )
-    return Shown(post.ts, post.channel, digest)
+    return Shown(ts, channel, digest)
 
 
 def _result(resources: Resources, work: Work, language: str) -> Outcome:
@@ -103,18 +102,22 @@ def _result(resources: Resources, work: Work, language: str) -> Outcome:
 
 
 def _once(
+    resources: Resources, work: Work, message: Message, further: Sequence[tuple[PostKind, int]] = ()
+) -> Shown:
+    if work.unclear and (earlier := _find(resources, work)) is not None:
+        return Shown(earlier["ts"], _channel(work), further=further)
+    return _send(resources, work, message, further=further)
+
+
+def _send(
     resources: Resources,
     work: Work,
     message: Message,
     digest: str | None = None,
     further: Sequence[tuple[PostKind, int]] = (),
 ) -> Shown:
-    channel = _channel(work)
-    earlier = _find(resources, work) if work.unclear else None
-    if earlier is not None:
-        return Shown(earlier["ts"], channel, further=further)
     posted = resources.slack.chat_postMessage(
-        channel=channel,
+        channel=_channel(work),
         thread_ts=_thread(work),
         text=message.text,
         blocks=message.blocks,

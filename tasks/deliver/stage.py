@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
@@ -33,8 +34,7 @@ def deliver(resources: Resources, lane: str) -> None:
         work = posts.claim(transaction, lane, resources.clock(), LEASE)
     while work is not None:
         structlog.contextvars.bind_contextvars(job_id=work.job.id, post=work.post.id, kind=work.post.kind)
-        callback_wanted = work.post.kind is PostKind.CALLBACK
-        outcome = callback.send(resources, work) if callback_wanted else show.show(resources, work)
+        outcome = _show(resources, work)
         with session.transaction(resources.engine) as transaction:
             if not posts.holds(transaction, work):
                 log.warning("lane.lost", lane=lane)
@@ -44,6 +44,17 @@ def deliver(resources: Resources, lane: str) -> None:
         if isinstance(outcome, Moved):
             resources.bell.ring_deliver(posts.slack_lane(outcome.channel))
         work = following
+
+
+def _show(resources: Resources, work: Work) -> Outcome:
+    try:
+        return (callback.send if work.post.kind is PostKind.CALLBACK else show.show)(resources, work)
+    except sa.exc.DBAPIError:
+        # The database's trouble is not the post's: the lane's lease runs out and it is tried again.
+        raise
+    except Exception:  # A door to what models write: one post that breaks us must not hold up its channel.
+        log.exception("post.broke", reference=work.job.id)
+        return Failed(slack.Problem(Trouble.UNCLEAR, "bug", timedelta(seconds=2)))
 
 
 def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -> None:
@@ -66,17 +77,16 @@ def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -
 
 def _record_failure(transaction: Session, work: Work, problem: slack.Problem, now: datetime) -> None:
     hopeless = problem.trouble in {Trouble.CONTENT, Trouble.GONE, Trouble.CHANNEL}
-    if hopeless or work.post.tries >= MOST_TRIES:
+    limited = problem.code == "ratelimited"
+    if hopeless or (work.post.tries >= MOST_TRIES and not limited):
         posts.drop(transaction, work, problem.code)
         log.error("post.dropped", code=problem.code, tries=work.post.tries)
         return
-    wait = (
-        problem.wait
-        if problem.code == "ratelimited"
-        else min(LONGEST_WAIT, problem.wait * 2**work.post.tries)
-    )
-    posts.not_shown(transaction, work, now + wait, problem.code, sure=problem.trouble is not Trouble.UNCLEAR)
-    if problem.code == "ratelimited":
+    wait = problem.wait if limited else min(LONGEST_WAIT, problem.wait * 2**work.post.tries)
+    # An earlier try stays unclear until a look-up went through: this answer may be to the look-up.
+    sure = problem.trouble is not Trouble.UNCLEAR and not work.unclear
+    posts.not_shown(transaction, work, now + wait, problem.code, sure, try_used=not limited)
+    if limited:
         edit = work.post.ts is not None
         posts.hold_lane(transaction, posts.EDITS if edit else work.post.lane, now + wait)
     log.warning("post.failed", code=problem.code, wait_seconds=wait.total_seconds())

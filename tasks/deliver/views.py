@@ -41,15 +41,17 @@ def card(language: str, job: Job, scene: Scene, moved: dict[str, str]) -> Messag
 def result(language: str, job: Job, part: int) -> tuple[Message, int, str | None]:
     """One part of the answer, how many parts there are, and the text for a file where they are not all."""
     rendering = markdown.render(job.result or "")
-    last = part == len(rendering.messages) - 1
+    # An answer of signs that nobody can see still gets its reply.
+    messages = rendering.messages or (blocks.card([]),)
+    last = part == len(messages) - 1
     notes = [say(language, "result.truncated")] * job.truncated
     notes += [say(language, "result.file")] * (rendering.file is not None)
     message = blocks.result(
-        rendering.messages[part],
+        messages[part],
         mention=job.requester if part == 0 else None,
         footer=" ".join(notes) if last and notes else None,
     )
-    return message, len(rendering.messages), rendering.file
+    return message, len(messages), rendering.file
 
 
 def failure(language: str, job: Job) -> Message:

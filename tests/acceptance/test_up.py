@@ -31,7 +31,9 @@ pytestmark = pytest.mark.timeout(240)
 class Launcher:
     """A launcher on a data directory of its own, with nothing configured."""
 
-    def __init__(self, data: pathlib.Path, port_base: int, **settings: str) -> None:
+    def __init__(
+        self, data: pathlib.Path, port_base: int, *, terminal: int | None = None, **settings: str
+    ) -> None:
         self.data = data
         self.bot = f"http://127.0.0.1:{port_base}"
         self.page = f"http://127.0.0.1:{port_base + 10}"
@@ -42,7 +44,7 @@ class Launcher:
                 cwd=ROOT,
                 env=bare_environment(settings),
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=output if terminal is None else terminal,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
@@ -156,6 +158,19 @@ def test_kill_9_of_the_launcher_leaves_nothing_and_the_next_start_works(
     again.wait_until_running()
     again.process.send_signal(signal.SIGHUP)
     assert again.wait_for_end() == 0, again.said()
+    assert left_on(data) == []
+
+
+def test_a_terminal_that_goes_away_stops_everything(data: pathlib.Path, port_base: int) -> None:
+    """Also where SIGHUP goes to `make` alone, as with `ssh -t host make run`."""
+    outside, inside = os.openpty()
+    launcher = Launcher(data, port_base, terminal=inside)
+    os.close(inside)
+    said = ""
+    while "Threadline is running" not in said:  # Ends: at the latest with OSError, when the launcher does.
+        said += os.read(outside, 4096).decode(errors="replace")
+    os.close(outside)
+    assert launcher.wait_for_end() == 0
     assert left_on(data) == []
 
 
