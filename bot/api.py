@@ -3,17 +3,19 @@
 import hmac
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from bot import intake
 from db import jobs, posts, session
@@ -23,6 +25,9 @@ from tasks.catalogue import say
 from tasks.resources import Resources
 
 VERSION = "0.1.0"
+
+# Bytes. JSON may spell a character in 6 of them; far more than that is no text that we would take.
+LONGEST_BODY = 7 * intake.LONGEST_TEXT
 
 # Jobs of the API belong to a workspace of their own, so that no Slack user can reach them, nor they Slack's.
 TEAM = "api"
@@ -38,7 +43,7 @@ class Asking(BaseModel):
 
     text: str = Field(description="The text, in Markdown or plain.", min_length=1)
     recipe: str | None = Field(
-        default=None, description="A recipe's name or alias; the default one when left out."
+        default=None, max_length=64, description="A recipe's name or alias; the default one when left out."
     )
     callback_url: AnyHttpUrl | None = Field(
         default=None,
@@ -49,6 +54,13 @@ class Asking(BaseModel):
         pattern=r"^[CGD][A-Z0-9]{2,20}$",
         description="A channel to post the card and the answer in.",
     )
+
+    @field_validator("text")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("there is no text")
+        return value
 
 
 class Analysis(BaseModel):
@@ -125,13 +137,13 @@ def router(resources: Resources) -> APIRouter:
     def read(job_id: str, who: Annotated[str, Depends(owner)]) -> Analysis:
         """The state, and the result once there is one."""
         with _database(), session.reading(resources.engine) as reading:
-            return _analysis(resources, _mine(jobs.get(reading, job_id, TEAM, who)))
+            return _analysis(resources, _mine(reading, job_id, who))
 
     @api.delete("/analyses/{job_id}")
     def cancel(job_id: str, who: Annotated[str, Depends(owner)]) -> Analysis:
         """Cancel an analysis that has not ended: one that waits leaves the line, one that runs is stopped."""
         with _database(), session.transaction(resources.engine) as transaction:
-            job = _mine(jobs.get(transaction, job_id, TEAM, who))
+            job = _mine(transaction, job_id, who)
             cancelled = jobs.cancel(transaction, job_id, resources.clock())
         if not cancelled and job.state != "cancelled":
             raise HTTPException(409, f"The analysis has ended: it is {_state(job)}.")
@@ -163,35 +175,54 @@ async def _read(request: Request) -> Asking:
             return Asking.model_validate(await _form(request))
         if kind != "application/json":
             raise HTTPException(415, "Send application/json, or multipart/form-data with a file.")
-        return Asking.model_validate(json.loads(await _limited(request)))
+        body = b"".join([chunk async for chunk in _limited(request, LONGEST_BODY)])
+        return Asking.model_validate(json.loads(body))
+    except _TooLong as error:
+        raise HTTPException(413, error.message) from None
     except ValidationError as error:
-        problems = [{"loc": list(each["loc"]), "msg": each["msg"]} for each in error.errors()]
+        # Half a character may stand in a key, and cannot be sent back.
+        named = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
+        problems = [{"loc": [name.encode("utf-8", "replace").decode()], "msg": says} for name, says in named]
         raise HTTPException(422, problems) from None
     except (ValueError, RecursionError):
         raise HTTPException(400, "The body is not JSON.") from None
 
 
-async def _limited(request: Request) -> bytes:
-    body = bytearray()
+class _TooLong(MultiPartException):
+    """Raised in the middle of a form, this lets the parser close its files."""
+
+
+async def _limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
+    """The body as it comes; raises _TooLong after `most` bytes."""
+    taken = 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > 4 * intake.LONGEST_TEXT:
-            raise HTTPException(413, f"The body is longer than {4 * intake.LONGEST_TEXT} bytes.")
-    return bytes(body)
+        taken += len(chunk)
+        if taken > most:
+            raise _TooLong(f"The body is longer than {most} bytes.")
+        yield chunk
 
 
 async def _form(request: Request) -> dict[str, Any]:
-    if int(request.headers.get("content-length") or 0) > 5 * intake.LONGEST_TEXT:
-        raise HTTPException(413, f"The form is longer than {5 * intake.LONGEST_TEXT} bytes.")
-    async with request.form(max_files=1, max_fields=10) as form:
-        fields: dict[str, Any] = {
-            name: value for name, value in form.items() if isinstance(value, str) and value
-        }
-        file = form.get("file")
-        if isinstance(file, UploadFile):
-            written = _decoded(await file.read())
-            fields["text"] = "\n\n".join(part for part in (fields.get("text"), written) if part)
-        return fields
+    stream = _limited(request, LONGEST_BODY)
+    try:
+        form = await MultiPartParser(request.headers, stream, max_files=1, max_fields=10).parse()
+    except _TooLong:
+        raise
+    except (MultiPartException, ValueError):
+        raise HTTPException(400, "The form cannot be read: it has one file and a few fields.") from None
+    try:
+        return await _fields(form)
+    finally:
+        await form.close()
+
+
+async def _fields(form: FormData) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: value for name, value in form.items() if isinstance(value, str) and value}
+    file = form.get("file")
+    if isinstance(file, UploadFile):
+        written = _decoded(await file.read())
+        fields["text"] = "\n\n".join(part for part in (fields.get("text"), written) if part)
+    return fields
 
 
 def _decoded(content: bytes) -> str:
@@ -234,7 +265,9 @@ def _database() -> Iterator[None]:
         raise HTTPException(503, detail, {"Retry-After": "5"}) from error
 
 
-def _mine(job: Job | None) -> Job:
+def _mine(reading: Session, job_id: str, who: str) -> Job:
+    # PostgreSQL takes no NUL, and the path may hold one.
+    job = jobs.get(reading, job_id, TEAM, who) if job_id.isalnum() else None
     if job is None:
         raise HTTPException(404, "There is no such analysis of yours.")
     return job

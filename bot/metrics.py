@@ -22,22 +22,23 @@ class Metrics(Collector):
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "threadline_slack_requests",
-            "Verified requests from Slack by HTTP, by answer.",
-            ["status"],
+            "Requests from Slack, by transport and answer.",
+            ["transport", "status"],
             registry=self._registry,
         )
         self._seconds = Histogram(
             "threadline_slack_ack_seconds",
             "Seconds until such a request was answered.",
+            ["transport"],
             buckets=_ACKNOWLEDGED,
             registry=self._registry,
         )
         self._registry.register(self)
 
-    def acknowledged(self, status: int, seconds: float) -> None:
-        """A request was answered."""
-        self._requests.labels(str(status)).inc()
-        self._seconds.observe(seconds)
+    def acknowledged(self, transport: str, status: int, seconds: float) -> None:
+        """A request was answered; `transport` is http or socket."""
+        self._requests.labels(transport, str(status)).inc()
+        self._seconds.labels(transport).observe(seconds)
 
     def text(self) -> bytes:
         """All metrics in Prometheus's text format."""

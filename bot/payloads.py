@@ -105,7 +105,8 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
     In a thread, a message that brings no text of its own takes the thread as its text.
     """
     event = _part(body, "event")
-    if event.get("bot_id") or event.get("subtype") not in (None, "file_share", "thread_broadcast"):
+    subtype = None if event.get("subtype") is None else _word(event, "subtype")
+    if event.get("bot_id") or subtype not in {None, "file_share", "thread_broadcast"}:
         # Bots, ourselves among them, and notices such as "edited" or "joined the channel".
         return None
     team, channel, ts = _word(body, "team_id"), _word(event, "channel"), _word(event, "ts", 32)

@@ -9,13 +9,13 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from kombu.connection import Connection
 from slack_bolt import App, BoltRequest
-from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.adapter.starlette.handler import to_starlette_response
 from slack_sdk.signature import SignatureVerifier
 from starlette.concurrency import run_in_threadpool
 
 from bot import api, payloads
 from bot.metrics import Metrics
+from bot.socket import Socket
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -30,13 +30,13 @@ def create_web(resources: Resources, app: App) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_web: FastAPI) -> AsyncIterator[None]:
-        socket = _socket(resources, app)
-        if socket is not None:
-            await run_in_threadpool(socket.connect)
-            log.info("socket.connected")
+        if not resources.settings.slack_app_token.get_secret_value():
+            yield
+            return
+        socket = Socket(resources, app, metrics)
+        socket.open()
         yield
-        if socket is not None:
-            await run_in_threadpool(socket.close)
+        await run_in_threadpool(socket.end)
 
     web = FastAPI(title="Threadline", version=api.VERSION, lifespan=lifespan, redoc_url=None)
     _add_slack(web, resources, app, metrics)
@@ -70,7 +70,7 @@ def _add_slack(web: FastAPI, resources: Resources, app: App, metrics: Metrics) -
         except Exception as error:  # noqa: BLE001 (a door: our own errors are answered by bot.app)
             log.warning("payload.malformed", missing=type(error).__name__)
             response = Response(status_code=400)
-        metrics.acknowledged(response.status_code, time.perf_counter() - began)
+        metrics.acknowledged("http", response.status_code, time.perf_counter() - began)
         return response
 
 
@@ -118,13 +118,6 @@ def _bolt_request(body: bytes, request: Request) -> BoltRequest:
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # Bolt looks for ids before it calls us, and takes for granted what stands around them.
         raise payloads.Malformed(type(error).__name__) from None
-
-
-def _socket(resources: Resources, app: App) -> SocketModeHandler | None:
-    token = resources.settings.slack_app_token.get_secret_value()
-    if not token:
-        return None
-    return SocketModeHandler(app, app_token=token, web_client=resources.slack, concurrency=20)
 
 
 def _database(resources: Resources) -> str:

@@ -53,7 +53,8 @@ def recovered(session: Session, name: str) -> bool:
     over = (
         update(Backend)
         .where(Backend.name == name, Backend.failures > 0)
-        .values(trouble=None, failures=0, not_before=None)
+        # A pause stays: it lapses by itself, and another call may just have been told to wait.
+        .values(trouble=None, failures=0)
         .returning(Backend.name)
     )
     return session.execute(over).first() is not None

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db.models import Person
+from db.session import add_if_missing
 
 
 def known(session: Session, team: str, users: Iterable[str], since: datetime) -> dict[str, Person]:
@@ -22,4 +23,8 @@ def locale(session: Session, team: str, user: str) -> str | None:
 
 def remember(session: Session, person: Person) -> None:
     """Write down what Slack said of a person."""
-    session.merge(person)
+    told = {"locale": person.locale, "name": person.name, "seen_at": person.seen_at}
+    known = update(Person).where(Person.team == person.team, Person.user == person.user).values(told)
+    if session.execute(known.returning(Person.user)).first() is None:
+        # Two stages may ask Slack of the same newcomer at once; either answer will do.
+        add_if_missing(session, person)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Select, case, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.models import Job, Lane, Post, Step
@@ -117,7 +117,7 @@ def due_lanes(session: Session, now: datetime, most: int = 100) -> list[str]:
     rows = (
         select(Post.lane)
         .outerjoin(Lane, Lane.name == Post.lane)
-        .where(Post.state == PostState.WANTED, Post.not_before <= now, or_(Lane.name.is_(None), free))
+        .where(_due(now, _may_edit(session, now)), or_(Lane.name.is_(None), free))
         .group_by(Post.lane)
         .order_by(func.min(Post.id))
         .limit(most)
@@ -128,9 +128,7 @@ def due_lanes(session: Session, now: datetime, most: int = 100) -> list[str]:
 def claim(session: Session, lane_name: str, now: datetime, lease: timedelta) -> Work | None:
     """Take a lane and its first due post; None when somebody holds the lane or nothing is due."""
     lane = _locked_lane(session, lane_name)
-    if (lane.lease_until is not None and lane.lease_until > now) or (
-        lane.not_before and lane.not_before > now
-    ):
+    if lane.lease_until is not None and lane.lease_until > now:
         return None
     return take_next(session, lane_name, now, lease)
 
@@ -138,9 +136,8 @@ def claim(session: Session, lane_name: str, now: datetime, lease: timedelta) -> 
 def take_next(session: Session, lane_name: str, now: datetime, lease: timedelta) -> Work | None:
     """The first due post of a lane that we hold; with none left, or too soon for Slack, the lane is let go."""
     lane = _locked_lane(session, lane_name)
-    edits_after = session.scalar(select(Lane.not_before).where(Lane.name == EDITS))
-    may_edit = edits_after is None or edits_after <= now
-    row = session.execute(_first_due(lane_name, now, may_edit)).first()
+    held = lane.not_before is not None and lane.not_before > now
+    row = None if held else session.execute(_first_due(session, lane_name, now)).first()
     if row is None:
         lane.lease_until = None
         return None
@@ -183,9 +180,9 @@ def shown(
     )
 
 
-def not_shown(session: Session, work: Work, until: datetime, error: str, sure: bool) -> None:
+def not_shown(session: Session, work: Work, until: datetime, error: str, sure: bool, try_used: bool) -> None:
     """Try again after `until`. `sure`: Slack said that it did nothing, so no look-up is needed first."""
-    values: dict[str, Any] = {"not_before": until, "error": error}
+    values: dict[str, Any] = {"not_before": until, "error": error, "tries": work.post.tries - (not try_used)}
     if sure:
         values["sending_since"] = None
     session.execute(update(Post).where(Post.id == work.post.id).values(**values))
@@ -235,24 +232,45 @@ def _locked_lane(session: Session, name: str) -> Lane:
     return lane
 
 
-def _first_due(lane_name: str, now: datetime, may_edit: bool) -> Select[Post, Job, str | None]:
-    """In order, save that edits which are not due yet hold nothing up, and nothing overtakes its own card."""
+def _first_due(session: Session, lane_name: str, now: datetime) -> Select[Post, Job, str | None]:
     card = aliased(Post)
-    card_missing = (card.ts.is_(None)) & (card.state != PostState.DROPPED)
     return (
         select(Post, Job, card.ts)
         .join(Job, Job.id == Post.job_id)
         .outerjoin(card, (card.job_id == Post.job_id) & (card.kind == PostKind.CARD))
         .where(
             Post.lane == lane_name,
-            Post.state == PostState.WANTED,
-            Post.not_before <= now,
-            or_(Post.kind.in_((PostKind.CARD, PostKind.CALLBACK)), card.id.is_(None), ~card_missing),
-            true() if may_edit else Post.ts.is_(None),
+            _due(now, _may_edit(session, now)),
         )
         .order_by(Post.id)
         .limit(1)
     )
+
+
+def _due(now: datetime, may_edit: bool) -> ColumnElement[bool]:
+    """What may be shown now: nothing overtakes its own card, nor what its attempt says before it.
+
+    An edit that is not due yet holds nothing up, and one job's trouble holds up no other.
+    """
+    ahead = aliased(Post)
+    first_card = (ahead.kind == PostKind.CARD) & ahead.ts.is_(None)
+    said_before = (
+        (ahead.kind != PostKind.CARD)
+        & (ahead.attempt == Post.attempt)
+        & (ahead.lane == Post.lane)
+        & (ahead.id < Post.id)
+    )
+    held_up = exists().where(
+        ahead.job_id == Post.job_id, ahead.state == PostState.WANTED, first_card | said_before
+    )
+    free = Post.kind.in_((PostKind.CARD, PostKind.CALLBACK)) | ~held_up
+    wanted = (Post.state == PostState.WANTED) & (Post.not_before <= now) & free
+    return wanted if may_edit else wanted & Post.ts.is_(None)
+
+
+def _may_edit(session: Session, now: datetime) -> bool:
+    edits_after = session.scalar(select(Lane.not_before).where(Lane.name == EDITS))
+    return edits_after is None or edits_after <= now
 
 
 def _pace(lane: Lane, now: datetime) -> bool:

@@ -26,7 +26,7 @@ def connect(url: str, pool_size: int = 20, patience: timedelta = PATIENCE) -> sa
         return _connect_sqlite(url, pool_size, patience)
     seconds = max(1, int(patience.total_seconds()))
     # pre_ping: a connection that a restart of the server cut is replaced instead of failing its next user.
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -35,6 +35,15 @@ def connect(url: str, pool_size: int = 20, patience: timedelta = PATIENCE) -> sa
         hide_parameters=True,
         connect_args={"connect_timeout": seconds, "options": f"-c lock_timeout={seconds * 1000}"},
     )
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _shorten(context: sa.engine.ExceptionContext) -> None:
+        # PostgreSQL's DETAIL quotes the whole row that a constraint refused.
+        for error in (context.original_exception, context.sqlalchemy_exception):
+            if error is not None and error.args:
+                error.args = (str(error.args[0]).partition("\n")[0], *error.args[1:])
+
+    return engine
 
 
 @contextmanager

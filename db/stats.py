@@ -29,6 +29,11 @@ def counts(session: Session, now: datetime) -> dict[str, Described]:
             [],
             _answer_seconds(session),
         ),
+        "wait_seconds_sum": (
+            "Seconds from a model call's place in line to its start, summed over started calls.",
+            ["backend"],
+            _waits(session),
+        ),
         "attempts": (
             "Attempts begun over all jobs; above the jobs themselves, people pressed Retry.",
             [],
@@ -73,6 +78,14 @@ def _tokens(session: Session) -> Rows:
 def _answer_seconds(session: Session) -> Rows:
     epoch = func.extract("epoch", Job.ended_at) - func.extract("epoch", Job.created_at)
     return [([], float(session.scalar(select(func.sum(epoch)).where(Job.result.is_not(None))) or 0))]
+
+
+def _waits(session: Session) -> Rows:
+    waited = func.extract("epoch", Step.started_at) - func.extract("epoch", Step.created_at)
+    rows = session.execute(
+        select(Step.backend, func.sum(waited)).where(Step.started_at.is_not(None)).group_by(Step.backend)
+    )
+    return [([backend], float(seconds)) for backend, seconds in rows]
 
 
 def _attempts(session: Session) -> Rows:

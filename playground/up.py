@@ -158,7 +158,7 @@ class Launch:
 
     def turn(self, seconds: float = 0.2) -> list[Child]:
         ended = self.crew.turn(seconds)
-        if self.signals:
+        if self.signals or self.terminal.is_hung_up():
             raise Interrupted
         return ended
 

@@ -2,57 +2,70 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import structlog
 from celery import Celery
 
 from tasks.app import DELIVER, INFER, PREPARE, SWEEP
-from tasks.deliver.stage import deliver
-from tasks.infer.stage import infer
-from tasks.prepare.stage import TIME_LIMIT, prepare
 from tasks.resources import Resources
-from tasks.sweep import sweep
 
 log = structlog.get_logger()
 
+Stage = Callable[..., None]
 
-def install(celery: Celery, resources: Resources) -> None:
-    """Give `celery` the four tasks, working with `resources`."""
-    limit = TIME_LIMIT.total_seconds()
-
-    def prepare_door(job_id: str) -> None:
-        with _door(PREPARE, job_id=job_id):
-            prepare(resources, job_id)
-
-    def infer_door(backend: str) -> None:
-        with _door(INFER, backend=backend):
-            infer(resources, backend)
-
-    def deliver_door(lane: str) -> None:
-        with _door(DELIVER, lane=lane):
-            deliver(resources, lane)
-
-    def sweep_door() -> None:
-        with _door(SWEEP):
-            sweep(resources)
-
-    _add(celery, PREPARE, prepare_door, time_limit=limit)
-    _add(celery, INFER, infer_door)
-    _add(celery, DELIVER, deliver_door)
-    _add(celery, SWEEP, sweep_door)
+# The pool ends a task of `prepare` after this; its lease (tasks.prepare.stage) outlives it, so that two workers
+# never prepare one job.
+PREPARE_TIME_LIMIT = timedelta(seconds=25)
 
 
-def _add(celery: Celery, name: str, door: Callable[..., None], **options: float) -> None:
-    celery.task(door, name=name, **options)
+def install(celery: Celery, process: str, resources: Resources) -> list[str]:
+    """Give `celery` the tasks of one process, working with `resources`; returns their names, which are its queues."""
+    stages = _stages(process)
+    for name, stage in stages.items():
+        # Time limits do nothing in the threads pool: there every call carries its own deadline.
+        limit = PREPARE_TIME_LIMIT.total_seconds() if name == PREPARE else None
+        celery.task(_door(name, stage, resources), name=name, time_limit=limit)
+    return list(stages)
+
+
+def _stages(process: str) -> dict[str, Stage]:
+    """The stages of a process. It loads no others: what they import would be memory for nothing."""
+    match process:
+        case "prepare":
+            from tasks.prepare.stage import prepare  # See above.
+
+            return {PREPARE: prepare}
+        case "infer":
+            from tasks.infer.stage import infer
+
+            return {INFER: infer}
+        case "deliver":
+            from tasks.deliver.stage import deliver
+            from tasks.sweep import sweep
+
+            return {DELIVER: deliver, SWEEP: sweep}
+        case _:
+            raise ValueError(process)
+
+
+def _door(name: str, stage: Stage, resources: Resources) -> Callable[..., None]:
+    """A task of at most one argument: a job's id, a backend's name, or a lane's."""
+
+    def door(argument: str | None = None) -> None:
+        with _context(name, argument):
+            stage(resources, *([] if argument is None else [argument]))
+
+    return door
 
 
 @contextmanager
-def _door(task: str, **context: str) -> Iterator[None]:
+def _context(name: str, argument: str | None) -> Iterator[None]:
     """Bind the context, and log what gets out. Nothing is lost by it: the rows stand, and the sweep rings."""
-    structlog.contextvars.bind_contextvars(**context)
+    structlog.contextvars.bind_contextvars(task=name, on=argument)
     try:
         yield
-    except Exception:
-        log.exception("task.broke", task=task)
+    except Exception:  # A door.
+        log.exception("task.broke")
     finally:
         structlog.contextvars.clear_contextvars()

@@ -121,9 +121,11 @@ class Settings(DatabaseSettings):
         if not isinstance(value, str):
             return value
         pairs = [pair.strip().partition(":") for pair in value.split(",") if pair.strip()]
-        if any(not name or len(token) < 16 for name, _, token in pairs):
+        # 50: a name stands in a job's source_key, beside an Idempotency-Key of up to 200 characters.
+        if any(not 1 <= len(name) <= 50 or len(token) < 16 for name, _, token in pairs):
             raise ValueError(
-                "must be name:token pairs with commas between them, each token 16 characters or longer"
+                "must be name:token pairs with commas between them, each name 50 characters at most, "
+                "each token 16 characters or longer"
             )
         if len({name for name, _, _ in pairs}) < len(pairs):
             raise ValueError("names somebody twice")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import logging
@@ -21,6 +22,7 @@ from playground.slack.errors import Refused
 from playground.slack.sockets import REASONS
 from playground.slack.stand_in import Slack, dump
 from playground.slack.state import BOT, BOT_NAME, BOT_USER, TEAM
+from tasks import recipes
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +183,11 @@ def _state(slack: Slack, query: dict[str, Any]) -> dict[str, Any]:
         "bot": {"id": BOT_USER, "bot_id": BOT, "name": BOT_NAME},
         "users": [user.shown() for user in workspace.users.values()],
         "channels": [channel.shown() for channel in workspace.channels.values()],
-        "app": {"commands": list(slack.manifest.commands), "shortcuts": list(slack.manifest.shortcuts)},
+        "app": {
+            "commands": list(slack.manifest.commands),
+            "shortcuts": list(slack.manifest.shortcuts),
+            "recipes": _recipes(),
+        },
         "sockets": len(slack.sockets),
         "limits": {"enforce": slack.limits.enforce},
         "events_under_way": slack.delivery.under_way,
@@ -190,6 +196,12 @@ def _state(slack: Slack, query: dict[str, Any]) -> dict[str, Any]:
             for (channel, thread_ts), status in workspace.statuses.items()
         ],
     }
+
+
+@functools.cache
+def _recipes() -> list[dict[str, str]]:
+    """What the page suggests after a command: not Slack's to know, but a help to whoever tries the product."""
+    return [{"name": recipe.name, "description": recipe.purpose.en} for recipe in recipes.load()]
 
 
 def _home(slack: Slack, query: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -20,6 +21,8 @@ from tasks.slack import Problem, Trouble
 from tasks.text import clean
 
 log = structlog.get_logger()
+
+CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def show(resources: Resources, work: Work) -> Outcome:
         return _show(resources, work)
     except slack.ERRORS as error:
         problem = slack.problem(error)
-    if problem.trouble is Trouble.CHANNEL and work.post.ts is None and work.post.kind is PostKind.CARD:
+    if problem.trouble is Trouble.CHANNEL and work.post.ts is None:
         return _move(resources, work, problem)
     return Failed(problem)
 
@@ -71,6 +74,9 @@ def _show(resources: Resources, work: Work) -> Outcome:
         case PostKind.RESULT:
             return _result(resources, work, language)
         case PostKind.FAILURE:
+            if work.post.attempt != work.job.attempt:
+                # Its person saw it and pressed Retry, though Slack never told us that it was there.
+                return Failed(Problem(Trouble.GONE, "retried"))
             return _once(resources, work, views.failure(language, work.job))
         case PostKind.FILE:
             return _file(resources, work, language)
@@ -154,19 +160,21 @@ def _notice(resources: Resources, work: Work, language: str) -> Outcome:
 def _move(resources: Resources, work: Work, problem: Problem) -> Outcome:
     """Go on in a direct message, unless that is where we were turned away."""
     job = work.job
-    if work.post.body or job.origin in {Origin.API, Origin.DIRECT}:
+    if job.origin in {Origin.API, Origin.DIRECT}:
         return Failed(problem)
     try:
         opened = resources.slack.conversations_open(users=job.requester)
     except slack.ERRORS as error:
         return Failed(slack.problem(error))
-    return Moved(opened["channel"]["id"], problem.code)
+    channel = opened["channel"]["id"]
+    return Failed(problem) if channel == job.channel else Moved(channel, problem.code)
 
 
 def _find(resources: Resources, work: Work, file_name: str | None = None) -> dict[str, Any] | None:
     """The message that an earlier try of this post left in its thread or channel, by its metadata."""
     thread = _thread(work)
-    since = f"{(work.post.created_at.timestamp() - 5):.6f}"
+    # Slack's clock and ours may differ.
+    since = f"{(work.post.created_at - CLOCKS_DIFFER).timestamp():.6f}"
     options: dict[str, Any] = {"oldest": since, "include_all_metadata": True, "limit": 200}
     if thread is None:
         found = resources.slack.conversations_history(channel=_channel(work), **options)

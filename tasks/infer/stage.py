@@ -11,7 +11,7 @@ from db.line import Claimed, LevelDone
 from tasks import plan
 from tasks.infer import client, errors
 from tasks.resources import Resources
-from tasks.text import tokens
+from tasks.text import clean, tokens
 
 log = structlog.get_logger()
 
@@ -110,13 +110,19 @@ def _go_on(resources: Resources, transaction: Session, backend: str, done: Level
             now,
         )
         return
-    specs = plan.next_steps(recipe, job.question, done.answers, resources.settings.llm_context)
+    try:
+        specs = plan.next_steps(recipe, job.question, done.answers, resources.settings.llm_context)
+    except plan.ContextTooSmall as error:
+        params = {"recipe": recipe.name, "tokens": error.context_tokens}
+        jobs.fail(transaction, job, "context_small", params, now)
+        return
     if specs:
         steps = [NewStep(temperature=recipe.temperature, **vars(spec)) for spec in specs]
         jobs.add_steps(transaction, job, backend, done.level + 1, steps, now)
         return
     result = plan.final_answer(recipe, done.answers)
-    if result.strip():
+    # An answer of signs that nobody can see is no answer.
+    if clean.clean(result):
         jobs.answer(transaction, job, result, done.truncated, now)
     else:
         jobs.fail(transaction, job, "model_silent", {}, now)

@@ -17,8 +17,7 @@ from tasks.text import clean
 
 log = structlog.get_logger()
 
-# The pool ends a task after TIME_LIMIT; the lease outlives it, so that two workers never prepare one job.
-TIME_LIMIT = timedelta(seconds=25)
+# Longer than the pool lets a task run (tasks.pipeline.PREPARE_TIME_LIMIT).
 LEASE = timedelta(seconds=30)
 
 

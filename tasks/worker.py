@@ -1,0 +1,54 @@
+"""A worker of one stage: its tasks, its pool, and what must be right before it starts."""
+
+import gc
+import sys
+
+import structlog
+from celery import Celery
+from sqlalchemy.exc import DBAPIError
+
+from db import backends, session
+from tasks.pipeline import install
+from tasks.recipes import RecipeError
+from tasks.resources import BACKEND, Resources
+from tasks.settings import Settings
+
+log = structlog.get_logger()
+
+
+def run(celery: Celery, process: str, settings: Settings) -> int:
+    """Work until told to stop; 2: a recipe is wrong, 1: no database."""
+    resources = Resources(settings)
+    try:
+        # Read here, before any work: a broken recipe stops the start, not somebody's request.
+        log.info("starting", recipes=resources.recipes.names())
+        with session.transaction(resources.engine) as transaction:
+            backends.declare(transaction, {BACKEND: settings.llm_limit})
+    except RecipeError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except DBAPIError as error:
+        reason = str(error.orig).strip()
+        sys.stderr.write(f"The database cannot be used: {reason}. Did `python -m db upgrade` run?\n")
+        return 1
+    # The pool's children must open connections of their own.
+    resources.engine.dispose()
+    queues = install(celery, process, resources)
+    # Threads wait for servers; preparing is work for a core, and only processes can be stopped half-way.
+    pool = "prefork" if process == "prepare" else "threads"
+    # What is loaded by now stays shared between a pool's processes: the collector would copy it by looking at it.
+    gc.collect()
+    gc.freeze()
+    worker = celery.Worker(
+        hostname=f"{process}@%h",
+        queues=queues,
+        pool=pool,
+        concurrency=getattr(settings, f"{process}_concurrency"),
+        max_tasks_per_child=500 if pool == "prefork" else None,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
