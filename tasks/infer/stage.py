@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from db import backends, jobs, line, posts, session
@@ -58,16 +59,23 @@ def infer(resources: Resources, backend: str) -> None:
 
 def _ask(resources: Resources, claimed: Claimed) -> client.Answer:
     settings = resources.settings
-    renewed = resources.clock()
+    renewed = tried = resources.clock()
 
     def heartbeat(text: str, tokens_out: int) -> bool:
-        nonlocal renewed
+        nonlocal renewed, tried
         now = resources.clock()
-        if now - renewed < HEARTBEAT:
+        if now - tried < HEARTBEAT:
             return True
+        tried = now
+        try:
+            with session.transaction(resources.engine) as transaction:
+                held = line.renew(transaction, claimed, text, tokens_out, now, LEASE)
+        except DBAPIError as error:
+            # The database may be back before the lease has run out; after two missed renewals it may not.
+            log.warning("lease.unrenewed", error=type(error).__name__)
+            return now - renewed < LEASE - HEARTBEAT
         renewed = now
-        with session.transaction(resources.engine) as transaction:
-            return line.renew(transaction, claimed, text, tokens_out, now, LEASE)
+        return held
 
     return client.complete(
         resources.http,
