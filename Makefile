@@ -19,7 +19,7 @@ setup-dev:
 	@sh scripts/setup.sh requirements-dev.lock
 
 run: setup ## Start everything; without Slack, Redis or a model server, stand-ins take their place
-	@$(BIN)/python -m playground.up $(ARGS)
+	@$(BIN)/python -m playground up $(ARGS)
 
 test: lint ## Lint, types, import contracts and all tests, with branch coverage (ARGS="-k line")
 	$(BIN)/coverage erase

@@ -13,15 +13,17 @@ _EPILOG = "Settings come from the environment; playground/README.md lists them."
 
 def main(argv: list[str] | None = None) -> int:
     """Serve, or start everything. Returns the process's exit code: 2 for bad settings, 1 for a failed start."""
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["up"]:
+        # Its options, and its --help, are its own.
+        from playground import up
+
+        return up.main(words[1:])
     parser = argparse.ArgumentParser(prog="python -m playground", description=_DESCRIPTION, epilog=_EPILOG)
     choices = parser.add_subparsers(dest="what", metavar="{serve,up}")
     choices.add_parser("serve", help="the stand-ins and the page alone (the default)")
     choices.add_parser("up", help="the whole product: broker, every Procfile process and the playground")
-    what = parser.parse_args(argv).what
-    if what == "up":
-        from playground import up
-
-        return int(up.main() or 0)
+    parser.parse_args(words)
     return _serve()
 
 

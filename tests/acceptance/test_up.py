@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -40,7 +40,16 @@ class Launcher:
         self.output = data.parent / f"output-{time.monotonic_ns()}"
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "playground.up", "--data", str(data), "--port-base", str(port_base)],
+                [
+                    sys.executable,
+                    "-m",
+                    "playground",
+                    "up",
+                    "--data",
+                    str(data),
+                    "--port-base",
+                    str(port_base),
+                ],
                 cwd=ROOT,
                 env=bare_environment(settings),
                 stdin=subprocess.DEVNULL,
@@ -84,6 +93,21 @@ def data() -> Iterator[pathlib.Path]:
 
 
 @pytest.fixture
+def launch(data: pathlib.Path) -> Iterator[Callable[..., Launcher]]:
+    """Launcher's constructor; what a failed test leaves running is ended."""
+    started: list[Launcher] = []
+
+    def start(*arguments: object, **keywords: object) -> Launcher:
+        started.append(Launcher(data, *arguments, **keywords))
+        return started[-1]
+
+    yield start
+    for launcher in started:
+        launcher.process.kill()
+        launcher.process.wait()
+
+
+@pytest.fixture
 def port_base() -> int:
     while True:
         port = services.free_port()
@@ -108,8 +132,8 @@ def get(address: str) -> int:
         return response.status
 
 
-def test_it_starts_everything_and_ctrl_c_leaves_nothing(data: pathlib.Path, port_base: int) -> None:
-    launcher = Launcher(data, port_base)
+def test_it_starts_everything_and_ctrl_c_leaves_nothing(launch, data, port_base) -> None:
+    launcher = launch(port_base)
     launcher.wait_until_running()
     assert get(f"{launcher.bot}/readyz") == 200
     assert get(launcher.page) == 200
@@ -122,7 +146,7 @@ def test_it_starts_everything_and_ctrl_c_leaves_nothing(data: pathlib.Path, port
     assert left_on(data) == []
     assert "Traceback" not in launcher.said()
 
-    again = Launcher(data, port_base)
+    again = launch(port_base)
     began = time.monotonic()
     again.wait_until_running()
     warm = time.monotonic() - began
@@ -132,8 +156,8 @@ def test_it_starts_everything_and_ctrl_c_leaves_nothing(data: pathlib.Path, port
     assert warm < START_SECONDS / 2
 
 
-def test_a_killed_process_is_started_again(data: pathlib.Path, port_base: int) -> None:
-    launcher = Launcher(data, port_base)
+def test_a_killed_process_is_started_again(launch, data, port_base) -> None:
+    launcher = launch(port_base)
     launcher.wait_until_running()
     victim = next(p for p in left_on(data) if p.cmdline()[-2:] == ["tasks", "deliver"])
     victim.kill()
@@ -146,25 +170,23 @@ def test_a_killed_process_is_started_again(data: pathlib.Path, port_base: int) -
     assert left_on(data) == []
 
 
-def test_kill_9_of_the_launcher_leaves_nothing_and_the_next_start_works(
-    data: pathlib.Path, port_base: int
-) -> None:
-    launcher = Launcher(data, port_base)
+def test_kill_9_of_the_launcher_leaves_nothing_and_the_next_start_works(launch, data, port_base) -> None:
+    launcher = launch(port_base)
     launcher.wait_until_running()
     launcher.process.kill()
     launcher.wait_for_end()
 
-    again = Launcher(data, port_base)  # At once: it waits until the guardian has cleaned up.
+    again = launch(port_base)  # At once: it waits until the guardian has cleaned up.
     again.wait_until_running()
     again.process.send_signal(signal.SIGHUP)
     assert again.wait_for_end() == 0, again.said()
     assert left_on(data) == []
 
 
-def test_a_terminal_that_goes_away_stops_everything(data: pathlib.Path, port_base: int) -> None:
+def test_a_terminal_that_goes_away_stops_everything(launch, data, port_base) -> None:
     """Also where SIGHUP goes to `make` alone, as with `ssh -t host make run`."""
     outside, inside = os.openpty()
-    launcher = Launcher(data, port_base, terminal=inside)
+    launcher = launch(port_base, terminal=inside)
     os.close(inside)
     said = ""
     while "Threadline is running" not in said:  # Ends: at the latest with OSError, when the launcher does.
@@ -174,10 +196,10 @@ def test_a_terminal_that_goes_away_stops_everything(data: pathlib.Path, port_bas
     assert left_on(data) == []
 
 
-def test_a_second_launcher_on_the_same_data_says_so(data: pathlib.Path, port_base: int) -> None:
-    launcher = Launcher(data, port_base)
+def test_a_second_launcher_on_the_same_data_says_so(launch, data, port_base) -> None:
+    launcher = launch(port_base)
     launcher.wait_until_running()
-    second = Launcher(data, services.free_port())
+    second = launch(services.free_port())
     assert second.wait_for_end() == 1
     assert f"already runs on {data} (process {launcher.process.pid}, {launcher.page})" in second.said()
     assert get(f"{launcher.bot}/readyz") == 200
@@ -185,24 +207,24 @@ def test_a_second_launcher_on_the_same_data_says_so(data: pathlib.Path, port_bas
     assert launcher.wait_for_end() == 0, launcher.said()
 
 
-def test_a_taken_port_is_named_and_nothing_starts(data: pathlib.Path, port_base: int) -> None:
+def test_a_taken_port_is_named_and_nothing_starts(launch, data, port_base) -> None:
     with socket.create_server(("127.0.0.1", port_base)):
-        launcher = Launcher(data, port_base)
+        launcher = launch(port_base)
         assert launcher.wait_for_end() == 1
     assert f"Port {port_base} is taken by another program" in launcher.said()
     assert left_on(data) == []
 
 
-def test_a_wrong_setting_is_named_and_everything_stops(data: pathlib.Path, port_base: int) -> None:
-    launcher = Launcher(data, port_base, LLM_LIMIT="many")
+def test_a_wrong_setting_is_named_and_everything_stops(launch, data, port_base) -> None:
+    launcher = launch(port_base, LLM_LIMIT="many")
     assert launcher.wait_for_end(START_SECONDS) == 2, launcher.said()
     assert "LLM_LIMIT" in launcher.said()
     assert "Traceback" not in launcher.said()
     assert left_on(data) == []
 
 
-def test_a_folder_that_cannot_be_made_is_named(data: pathlib.Path, port_base: int) -> None:
+def test_a_folder_that_cannot_be_made_is_named(launch, data, port_base) -> None:
     data.touch()
-    launcher = Launcher(data, port_base)
+    launcher = launch(port_base)
     assert launcher.wait_for_end() == 1
     assert f"{data} cannot be written to" in launcher.said()
