@@ -61,13 +61,12 @@ def _add_slack(web: FastAPI, resources: Resources, app: App, metrics: Metrics) -
             return Response(status_code=401)
         try:
             bolt_request = _bolt_request(body, request)
+            # In a thread: a listener commits to the database, and must not hold up everybody else.
+            response = to_starlette_response(await run_in_threadpool(app.dispatch, bolt_request))
         except payloads.Malformed as error:
             log.warning("payload.malformed", missing=str(error))
-            return Response(status_code=400)
-        # In a thread: a listener commits to the database, and must not hold up everybody else.
-        try:
-            response = to_starlette_response(await run_in_threadpool(app.dispatch, bolt_request))
-        except Exception as error:  # noqa: BLE001 (a door: our own errors are answered by bot.app)
+            response = Response(status_code=400)
+        except Exception as error:  # noqa: BLE001 (a door: bot.app answers our own; this is Bolt over junk)
             log.warning("payload.malformed", missing=type(error).__name__)
             response = Response(status_code=400)
         metrics.acknowledged("http", response.status_code, time.perf_counter() - began)

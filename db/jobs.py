@@ -60,6 +60,12 @@ def get(session: Session, job_id: str, team: str, requester: str | None = None) 
     return session.scalar(mine)
 
 
+def open_of(session: Session, team: str, requester: str, most: int) -> list[Job]:
+    """A person's jobs that have not ended, the latest first."""
+    mine = select(Job).where(Job.team == team, Job.requester == requester, Job.state.in_(OPEN))
+    return list(session.scalars(mine.order_by(Job.created_at.desc(), Job.id).limit(most)))
+
+
 def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job | None:
     """Take a job for preparing; None when it is taken, gone, or past that stage."""
     free = or_(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 RETRY = "retry"
+CANCEL = "cancel"
 ANALYZE_MESSAGE = "analyze_message"
 
 

@@ -14,6 +14,8 @@ from tasks.settings import Settings
 # Longer than Slack takes on a bad day, shorter than the lease that a post is sent under.
 TIMEOUT = timedelta(seconds=10)
 
+# What we let Slack ask for, at most.
+LONGEST_WAIT = timedelta(hours=1)
 
 # The event type of the metadata that each of our messages carries: {job, post, kind}. Anybody in the
 # workspace can read it, so it holds ids alone.
@@ -98,13 +100,18 @@ def problem(error: Exception) -> Problem:
 ERRORS = (SlackClientError, SlackApiError, SlackRequestError, OSError, http.client.HTTPException)
 
 
+def _seconds(asked: str) -> timedelta:
+    # Slack says whole seconds; what a proxy on the way makes of it counts as one.
+    return min(timedelta(seconds=int(asked[:9])), LONGEST_WAIT) if asked.isdecimal() else timedelta(seconds=1)
+
+
 def _answered(error: SlackApiError) -> Problem:
     response = error.response
     status = getattr(response, "status_code", 0)
     code = (response.get("error") if hasattr(response, "get") else None) or f"http_{status}"
     if status == 429:
         asked = response.headers.get("Retry-After") or response.headers.get("retry-after") or "1"
-        return Problem(Trouble.WAIT, "ratelimited", timedelta(seconds=float(asked)))
+        return Problem(Trouble.WAIT, "ratelimited", _seconds(str(asked)))
     # 5xx, and internal_error or fatal_error: "some aspect of the operation may have succeeded" (Slack's words).
     trouble = Trouble.UNCLEAR if status >= 500 else _CODES.get(code, Trouble.UNCLEAR)
     return Problem(trouble, code, timedelta(seconds=2))

@@ -278,8 +278,10 @@ def shortcut(text: str = "Some text to analyze.", **changed: object) -> dict[str
     }
 
 
-def press(value: object, user: str = "U1", team: str = "T1", **changed: object) -> dict[str, Any]:
-    """A press of the Retry button that carries `value`."""
+def press(
+    value: object, user: str = "U1", team: str = "T1", action: str = "retry", **changed: object
+) -> dict[str, Any]:
+    """A press of a button that carries `value`."""
     return {
         "type": "block_actions",
         "user": {"id": user, "username": "someone", "name": "someone", "team_id": team},
@@ -296,7 +298,7 @@ def press(value: object, user: str = "U1", team: str = "T1", **changed: object) 
         "response_url": f"http://{NOWHERE}/hooks/1",
         "actions": [
             {
-                "action_id": "retry",
+                "action_id": action,
                 "block_id": "b1",
                 "type": "button",
                 "value": value,

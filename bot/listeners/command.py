@@ -1,12 +1,24 @@
-"""`/analyze <recipe> <text>`, and `/analyze help`."""
+"""`/analyze <recipe> <text>`, and its words: help, status, cancel."""
 
+import re
 from typing import Any
 
 from slack_bolt import Ack, App
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot import intake, payloads, voice
+from bot.listeners import cancel
 from bot.views import help as help_view
+from bot.views import status as status_view
+from db import jobs, session
 from tasks.resources import Resources
+
+# The whole text must be the word: "cancel the meeting and ..." is a text to analyze.
+_HELP = re.compile(r"help|도움말", re.IGNORECASE)
+_STATUS = re.compile(r"status|상태", re.IGNORECASE)
+_CANCEL = re.compile(r"(?:cancel|취소)(?:\s+`?([0-9a-z]{12})`?)?", re.IGNORECASE)
+
+MOST_SHOWN = 10
 
 
 def register(app: App, resources: Resources) -> None:
@@ -20,9 +32,12 @@ def register(app: App, resources: Resources) -> None:
 
 def answer(resources: Resources, command: payloads.Command) -> dict[str, Any]:
     """What the person is shown at once: nothing when the card will speak, else a word for their eyes only."""
+    word = _word(resources, command)
+    if word is not None:
+        return word
     recipes = resources.recipes
     asked = recipes.parse_command(command.text)
-    if asked.text and asked.unknown is None and not _asks_for_help(command):
+    if asked.text and asked.unknown is None:
         try:
             intake.accept(resources, command.request(asked))
         except intake.NotSaved as error:
@@ -32,14 +47,30 @@ def answer(resources: Resources, command: payloads.Command) -> dict[str, Any]:
             return {"text": voice.say(voice.guess(resources, command.text), "intake.not_saved")}
         return {}
     language = voice.language(resources, command.team, command.user, command.text)
-    name = resources.settings.slack_command
-    if _asks_for_help(command):
-        return help_view.message(language, name, recipes)
     if asked.unknown is not None:
         alternatives = recipes.alternatives(asked.unknown)
         return {"text": voice.say(language, "error.unknown_recipe", word=asked.unknown, **alternatives)}
-    return {"text": voice.say(language, "intake.empty", command=name)}
+    return {"text": voice.say(language, "intake.empty", command=resources.settings.slack_command)}
 
 
-def _asks_for_help(command: payloads.Command) -> bool:
-    return command.text.lower() in {"help", "도움말"}
+def _word(resources: Resources, command: payloads.Command) -> dict[str, Any] | None:
+    """The answer to one of the command's own words; None for all else."""
+    name = resources.settings.slack_command
+
+    def language() -> str:
+        return voice.language(resources, command.team, command.user, command.text)
+
+    if _HELP.fullmatch(command.text):
+        return help_view.message(language(), name, resources.recipes)
+    if _STATUS.fullmatch(command.text):
+        try:
+            with session.reading(resources.engine) as reading:
+                mine = jobs.open_of(reading, command.team, command.user, MOST_SHOWN)
+        except SQLAlchemyError:
+            return {"text": voice.say(voice.guess(resources, command.text), "intake.not_read")}
+        return status_view.message(language(), name, mine, resources.clock())
+    if found := _CANCEL.fullmatch(command.text):
+        said, job = cancel.stop(resources, command.team, command.user, found[1] and found[1].lower())
+        about = {"recipe": job.recipe, "reference": job.id} if job else {}
+        return {"text": voice.say(language(), said, **about)}
+    return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from db.models import Job
-from db.states import JobState
+from db.states import OPEN, JobState
 from tasks import actions
 from tasks.catalogue import say
 from tasks.deliver import blocks, markdown
@@ -35,7 +35,8 @@ def card(language: str, job: Job, scene: Scene, moved: dict[str, str]) -> Messag
     if moved:
         advice = channel_advice(language, moved["reason"])
         lines.append(say(language, "card.moved", channel=moved["left"], advice=advice))
-    return blocks.card(lines)
+    cancel = Button(actions.CANCEL, say(language, "button.cancel"), str(actions.Attempt(job.id, job.attempt)))
+    return blocks.card(lines, [cancel] if job.state in OPEN else [])
 
 
 def result(language: str, job: Job, part: int) -> tuple[Message, int, str | None]:

@@ -144,6 +144,23 @@ def test_a_running_analysis_can_be_cancelled(stack: Stack) -> None:
     assert stack.api("GET", path).json()["state"] == "cancelled"
 
 
+def test_the_cancel_button_frees_the_model_server(stack: Stack) -> None:
+    """Pressed by somebody else it does nothing; by the asker it ends the call, and the card says so."""
+    stack.act("model", tokens_per_second=2)
+    ts = stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
+    stack.wait(lambda: stack.look("model")["in_flight"] == 1, "the call is in flight")
+    (card,) = stack.wait(lambda: stack.replies(GENERAL, ts, "card"), "the card")
+    press = {"channel": GENERAL, "ts": card["ts"], "action_id": "cancel"}
+    stack.act("press", user=LEO, **press)
+    assert stack.look("model")["in_flight"] == 1
+    stack.act("press", user=ADA, **press)
+    stack.wait(lambda: stack.look("model")["in_flight"] == 0, "the slot is free")
+    stack.wait(
+        lambda: "cancelled" in stack.replies(GENERAL, ts, "card")[0]["text"], "the card says cancelled"
+    )
+    assert not stack.replies(GENERAL, ts, "result")
+
+
 def test_an_emptied_broker_delays_work_and_loses_none(stack: Stack) -> None:
     """Every message in the broker is gone; the sweep rings again (I7)."""
     url = stack.environment["BROKER_URL"]

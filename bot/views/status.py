@@ -1,0 +1,26 @@
+"""`/analyze status`: a person's own requests that have not ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from db.models import Job
+from tasks.catalogue import say
+
+
+def message(language: str, command: str, jobs: Sequence[Job], now: datetime) -> dict[str, Any]:
+    """The requests, the latest first, as an ephemeral message."""
+    if not jobs:
+        return {"text": say(language, "status.none", command=command)}
+    lines = [
+        say(
+            language,
+            "status.line",
+            recipe=job.recipe,
+            state=say(language, f"state.{job.state}"),
+            minutes=int((now - job.created_at).total_seconds() // 60),
+            reference=job.id,
+        )
+        for job in jobs
+    ]
+    return {"text": "\n".join([say(language, "status.title", command=command), *lines])}
