@@ -70,7 +70,7 @@ def a_job(**changes: Any) -> Job:
             "source_key": f"event/{job_id}",
             "origin": Origin.MENTION,
             "team": "T1",
-            "requester": "U1",
+            "requester": "UANNA",
             "channel": "C1",
             "recipe": "summarize",
             "text": "The meeting began late. It ended early.",
@@ -254,6 +254,9 @@ class Slack:
     def conversations_history(self, **asked: Any) -> dict[str, Any]:
         return self._call("conversations_history", asked, lambda: self._page(asked, None))
 
+    def auth_test(self, **asked: Any) -> dict[str, Any]:
+        return self._call("auth_test", asked, lambda: {"ok": True, "user_id": "UBOT"})
+
     def users_info(self, **asked: Any) -> dict[str, Any]:
         user = asked["user"]
 
@@ -319,16 +322,17 @@ def _event(content: dict[str, Any]) -> bytes:
 
 
 class Stream(httpx.SyncByteStream):
-    """A body that tells whether it was closed before its end."""
+    """A body that tells how many of its chunks were read, and whether it was closed."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self.closed = False
-        self.ended = False
+        self.read = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._chunks
-        self.ended = True
+        for chunk in self._chunks:
+            self.read += 1
+            yield chunk
 
     def close(self) -> None:
         self.closed = True

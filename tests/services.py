@@ -271,8 +271,8 @@ def _listens(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[Server]:
-    """PostgreSQL without fsync: the tests kill processes, not the machine."""
+def postgres_server(*, durable: bool = False) -> Iterator[Server]:
+    """PostgreSQL without fsync: the tests kill processes, not the machine. `durable`: as people run it."""
     bins = sorted(DEBIAN_POSTGRES.glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)[:1]
     postgres, initdb = (need("postgresql", name, bins) for name in ("postgres", "initdb"))
     user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
@@ -295,7 +295,8 @@ def postgres_server() -> Iterator[Server]:
             "postgres",
             [
                 *(postgres, "-D", str(cluster), "-p", str(port), "-h", "127.0.0.1", "-k", ""),
-                *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
+                *(() if durable else ("-c", "fsync=off", "-c", "synchronous_commit=off")),
+                *(() if durable else ("-c", "full_page_writes=off")),
                 *("-c", "max_connections=300", "-c", "timezone=UTC"),
             ],
             url,

@@ -92,7 +92,7 @@ def test_eight_deliveries_at_once_make_one_job(engine: sa.Engine, same: str):
 
 def test_an_id_opens_a_job_to_its_team_and_person_only(engine: sa.Engine):
     job = accepted(engine)
-    found = do(engine, jobs.get, job.id, "T1", "U1")
+    found = do(engine, jobs.get, job.id, "T1", "UANNA")
     assert found is not None
     assert found.text == job.text
     assert do(engine, jobs.get, job.id, "T1") is not None

@@ -1,0 +1,77 @@
+"""Backends on both databases: declared by the settings, paused by trouble, and recovered."""
+
+import sqlalchemy as sa
+
+from db import backends
+from db.models import Backend
+from tests.fakes import MINUTE, NOW, SECOND, at_once, declare, do, the
+
+
+def pause(engine: sa.Engine, trouble: str = "down", asked=None) -> bool:
+    return do(engine, backends.pause, "main", trouble, NOW, asked, 15 * SECOND)
+
+
+def main(engine: sa.Engine) -> Backend:
+    return the(engine, Backend, "main")
+
+
+def test_settings_make_backends_and_change_their_limits(engine: sa.Engine):
+    assert do(engine, backends.every) == []
+    do(engine, backends.declare, {"main": 4, "other": 2})
+    do(engine, backends.declare, {"main": 8})
+    assert [(one.name, one.limit) for one in do(engine, backends.every)] == [("main", 8), ("other", 2)]
+
+
+def test_a_new_limit_leaves_trouble_as_it_is(engine: sa.Engine):
+    declare(engine)
+    pause(engine)
+    declare(engine, limit=9)
+    assert (main(engine).limit, main(engine).trouble, main(engine).failures) == (9, "down", 1)
+
+
+def test_processes_that_start_at_once_declare_one_backend(engine: sa.Engine):
+    at_once(8, lambda _: declare(engine))
+    assert len(do(engine, backends.every)) == 1
+
+
+def test_pauses_double_up_to_the_longest(engine: sa.Engine):
+    declare(engine)
+    pauses = []
+    for _ in range(6):
+        pause(engine)
+        pauses.append((main(engine).not_before - NOW).total_seconds())
+    assert pauses == [1, 2, 4, 8, 15, 15]
+
+
+def test_a_pause_that_the_server_asks_for_is_given_in_full(engine: sa.Engine):
+    declare(engine)
+    pause(engine, "busy", asked=10 * MINUTE)
+    assert main(engine).not_before == NOW + 10 * MINUTE
+
+
+def test_trouble_is_news_once_and_again_when_it_changes(engine: sa.Engine):
+    declare(engine)
+    assert [pause(engine, trouble) for trouble in ("down", "down", "loading", "loading", "down")] == [
+        *(True, False),
+        *(True, False),
+        True,
+    ]
+
+
+def test_recovery_is_news_once(engine: sa.Engine):
+    declare(engine)
+    assert not do(engine, backends.recovered, "main")
+    pause(engine)
+    pause(engine)
+    assert do(engine, backends.recovered, "main")
+    assert not do(engine, backends.recovered, "main")
+    assert (main(engine).trouble, main(engine).failures) == (None, 0)
+    assert pause(engine)
+    assert main(engine).not_before == NOW + SECOND
+
+
+def test_an_answer_does_not_cut_the_pause_that_the_server_asked_of_another_call(engine: sa.Engine):
+    declare(engine)
+    pause(engine, "busy", asked=MINUTE)
+    do(engine, backends.recovered, "main")
+    assert main(engine).not_before == NOW + MINUTE

@@ -1,0 +1,123 @@
+"""Every text that a person can read: there in every language, with the same places, and nothing left over."""
+
+import pathlib
+import re
+import string
+
+import pytest
+
+from tasks import catalogue
+from tasks.catalogue import LANGUAGES, say
+
+ROOT = pathlib.Path(catalogue.__file__).parents[2]
+CODE = "\n".join(
+    path.read_text("utf-8") for room in ("bot", "db", "tasks") for path in (ROOT / room).rglob("*.py")
+)
+
+# What the code gives with each error, beside texts of its own that every failure has.
+GIVEN = {
+    "empty": {},
+    "no_question": {"recipe", "example"},
+    "too_long": {"recipe", "tokens", "limit"},
+    "unknown_recipe": {"word", "closest", "recipes"},
+    "thread_unreadable": {"code"},
+    "slack_down": {"code"},
+    "context": {"detail"},
+    "context_small": {"recipe", "tokens"},
+    "model_refused": {"detail"},
+    "model_broken": {"attempts"},
+    "model_silent": {},
+    "deadline": {"minutes"},
+    "bug": {},
+}
+
+
+def text(language: str, key: str) -> str:
+    return catalogue._texts(language)[key]
+
+
+def places(language: str, key: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text(language, key)) if name is not None}
+
+
+def codes_in_the_code() -> set[str]:
+    """Every error code that the code can end a job with."""
+    found = set(re.findall(r'\bfail\(\s*\w+,\s*job,\s*"(\w+)"', CODE))
+    for raised in re.findall(r"\bImpossible\(([^)]*)\)", CODE):
+        found |= set(re.findall(r'"(\w+)"(?!:)', raised))
+    return found
+
+
+def test_all_languages_have_the_same_keys():
+    assert LANGUAGES == ("en", "ko")
+    assert catalogue.keys("en") == catalogue.keys("ko")
+
+
+@pytest.mark.parametrize("key", sorted(catalogue.keys("en")))
+def test_all_languages_have_the_same_places_and_say_something(key):
+    assert places("en", key) == places("ko", key)
+    for language in LANGUAGES:
+        assert text(language, key)
+        say(language, key, **dict.fromkeys(places(language, key), "x"))
+
+
+def test_every_error_that_the_code_can_make_has_its_words():
+    codes = codes_in_the_code()
+    assert {"bug", "deadline", "too_long", "slack_down", "model_refused"} <= codes
+    assert codes == set(GIVEN)
+    assert {f"error.{code}" for code in codes} == {
+        key for key in catalogue.keys("en") if key.startswith("error.")
+    }
+
+
+@pytest.mark.parametrize("code", sorted(GIVEN))
+def test_an_error_says_no_more_than_the_code_gives_it(code):
+    for language in LANGUAGES:
+        assert places(language, f"error.{code}") <= set(GIVEN[code])
+
+
+def test_both_numbers_of_a_limit_are_told():
+    assert {"tokens", "limit"} <= places("en", "error.too_long")
+
+
+def test_every_key_that_the_code_names_is_there():
+    named = set(re.findall(r'\bsay\(\s*[^,()]+(?:\([^()]*\))?,\s*"([a-z_.]+)"', CODE))
+    assert {"card.received", "result.file", "failure.title"} <= named
+    assert named <= catalogue.keys("en")
+
+
+def test_every_text_is_used():
+    dynamic = re.findall(r'f"(\w+\.\w*)\{', CODE)
+    unused = {
+        key
+        for key in catalogue.keys("en")
+        if f'"{key}"' not in CODE and not any(key.startswith(beginning) for beginning in dynamic)
+    }
+    assert unused == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_people_wrote_is_not_read_as_places(language):
+    said = say(language, "error.unknown_recipe", word="{closest.__class__}", closest="a", recipes="b")
+    assert "{closest.__class__}" in said
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        ("ko-KR", "ko"),
+        ("ko", "ko"),
+        ("en-GB", "en"),
+        ("de-DE", "ko"),
+        ("", "ko"),
+        (None, "ko"),
+        ("KO-kr", "ko"),
+    ],
+)
+def test_people_are_spoken_to_in_a_language_we_speak(locale, language):
+    assert catalogue.language_of(locale, "ko") == language
+
+
+def test_a_text_that_is_not_there_is_an_error():
+    with pytest.raises(KeyError):
+        say("en", "error.no_such")

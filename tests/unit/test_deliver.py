@@ -1,0 +1,259 @@
+"""The deliver stage: each post appears once, in order, and ends with words whatever Slack does (I4)."""
+
+from datetime import timedelta
+
+from db import jobs, posts
+from db.models import Job, Lane, Post, Step
+from db.states import JobState, Origin, PostKind, PostState, StepState
+from tasks.deliver import stage
+from tasks.deliver.stage import deliver
+from tests.fakes import (
+    NOW,
+    SECOND,
+    Clock,
+    Slack,
+    accepted,
+    do,
+    in_line,
+    rows,
+    set_row,
+    slack_error,
+    the,
+)
+
+LANE = "slack/C1"
+# Longer than any wait between two tries, and than the lease of a lane.
+LATER = stage.LONGEST_WAIT + stage.LEASE
+
+
+def answer(resources, job: Job, text: str = "It **began** late.", now=NOW) -> None:
+    do(resources.engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), text, truncated=False, now=now))
+
+
+def fail(resources, job: Job, code: str = "bug", **params) -> None:
+    do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), code, params, NOW))
+
+
+def of_kind(resources, kind: PostKind) -> list[Post]:
+    return rows(resources.engine, Post, kind=kind)
+
+
+def run(resources, clock: Clock, times: int = 1, lane: str = LANE) -> None:
+    """Bells, each long after the last."""
+    for _ in range(times):
+        deliver(resources, lane)
+        clock.move(LATER)
+
+
+def test_a_card_is_posted_once_under_the_message_that_asked(resources, slack: Slack, clock):
+    job = accepted(resources.engine, thread_ts="8.8")
+    run(resources, clock, times=3)
+    [sent] = slack.called("chat_postMessage")
+    assert (sent["channel"], sent["thread_ts"]) == ("C1", "8.8")
+    assert sent["metadata"]["event_payload"]["job"] == job.id
+    assert sent["unfurl_links"] is sent["unfurl_media"] is False
+    [card] = of_kind(resources, PostKind.CARD)
+    assert (card.state, card.ts, card.channel) == (PostState.SHOWN, slack.messages[0]["ts"], "C1")
+
+
+def test_a_card_is_edited_when_it_changes_and_at_no_other_time(resources, slack: Slack, clock):
+    job = in_line(resources.engine)
+    run(resources, clock)
+    do(resources.engine, posts.refresh_card, job.id)
+    run(resources, clock)
+    assert slack.called("chat_update") == []
+    do(resources.engine, jobs.cancel, job.id, NOW)
+    run(resources, clock, times=2)
+    [edit] = slack.called("chat_update")
+    assert edit["ts"] == slack.messages[0]["ts"]
+    assert "cancelled" in slack.messages[0]["text"]
+    assert len(slack.messages) == 1
+
+
+def test_a_card_is_edited_at_most_once_a_second(resources, slack: Slack, clock):
+    job = in_line(resources.engine)
+    deliver(resources, LANE)
+    do(resources.engine, jobs.cancel, job.id, NOW)
+    deliver(resources, LANE)
+    assert slack.called("chat_update") == []
+    clock.move(stage.EDIT_EVERY)
+    deliver(resources, LANE)
+    assert len(slack.called("chat_update")) == 1
+
+
+def test_a_result_mentions_the_person_in_its_first_part_only_and_keeps_its_order(
+    resources, slack: Slack, clock
+):
+    job = in_line(resources.engine, thread_ts="8.8")
+    answer(resources, job, "\n\n".join(f"Paragraph {number}. " + "Word " * 180 for number in range(30)))
+    run(resources, clock, times=3)
+    results = slack.of_kind("result")
+    assert len(results) > 1
+    assert ["<@UANNA>" in one["text"] for one in results] == [True] + [False] * (len(results) - 1)
+    numbers = [str(one["blocks"]).count("Paragraph") for one in results]
+    assert sum(numbers) == 30
+    assert "Paragraph 0." in str(results[0]["blocks"])
+    assert "Paragraph 29." in str(results[-1]["blocks"])
+    assert {one["thread_ts"] for one in results} == {"8.8"}
+    assert the(resources.engine, Job, job.id).state is JobState.DONE
+
+
+def test_the_result_of_a_command_hangs_from_its_card(resources, slack: Slack, clock):
+    job = in_line(resources.engine, origin=Origin.COMMAND)
+    answer(resources, job)
+    run(resources, clock)
+    card, result = slack.messages
+    assert card["thread_ts"] is None
+    assert result["thread_ts"] == card["ts"]
+
+
+def test_a_very_long_result_comes_as_a_file_beside_its_beginning(resources, slack: Slack, clock):
+    job = in_line(resources.engine, thread_ts="8.8")
+    text = "\n\n".join("Word " * 400 for _ in range(200))
+    answer(resources, job, text)
+    run(resources, clock, times=3)
+    [upload] = slack.called("files_upload_v2")
+    assert (upload["content"], upload["thread_ts"], upload["channel"]) == (text, "8.8", "C1")
+    assert job.id in upload["filename"]
+    assert len(slack.of_kind("result")) == 1
+    assert the(resources.engine, Job, job.id).state is JobState.DONE
+
+
+def test_a_failure_says_what_to_do_with_a_reference_and_a_way_to_try_again(resources, slack: Slack, clock):
+    job = in_line(resources.engine)
+    fail(resources, job, "too_long", recipe="summarize", tokens=9000, limit=8000)
+    run(resources, clock)
+    [told] = slack.of_kind("failure")
+    assert "9000" in told["text"]
+    assert "8000" in told["text"]
+    assert "<@UANNA>" in told["text"]
+    assert job.id in str(told["blocks"])
+    assert f"{job.id}:1" in str(told["blocks"])
+    # Bold inside of bold is shown as asterisks.
+    assert told["text"].splitlines()[0].count("*") == 2
+
+
+def test_people_are_spoken_to_in_their_language(resources, slack: Slack, clock):
+    slack.locales["UANNA"] = "ko-KR"
+    accepted(resources.engine)
+    run(resources, clock)
+    assert "받았습니다" in slack.messages[0]["text"]
+    # Slack is asked once a day.
+    accepted(resources.engine)
+    run(resources, clock)
+    assert len(slack.called("users_info")) == 1
+
+
+def test_slack_not_telling_who_somebody_is_stops_nothing(resources, slack: Slack, clock):
+    slack.fail("users_info", slack_error("missing_scope"))
+    accepted(resources.engine)
+    run(resources, clock)
+    assert len(slack.messages) == 1
+
+
+def test_retry_after_holds_the_lane_for_everybody(resources, slack: Slack, clock):
+    accepted(resources.engine)
+    accepted(resources.engine)
+    slack.fail("chat_postMessage", slack_error("ratelimited", 429, {"Retry-After": "30"}))
+    deliver(resources, LANE)
+    assert slack.messages == []
+    assert len(slack.called("chat_postMessage")) == 1
+    assert the(resources.engine, Lane, LANE).not_before == NOW + 30 * SECOND
+    clock.move(29 * SECOND)
+    deliver(resources, LANE)
+    assert slack.messages == []
+    clock.move(SECOND)
+    deliver(resources, LANE)
+    assert len(slack.messages) == 2
+
+
+def test_a_post_that_slack_puts_off_for_an_hour_still_comes(resources, slack: Slack, clock):
+    accepted(resources.engine)
+    limits = [slack_error("ratelimited", 429, {"Retry-After": "60"}) for _ in range(60)]
+    slack.fail("chat_postMessage", *limits)
+    run(resources, clock, times=62)
+    assert len(slack.messages) == 1
+
+
+def test_a_limited_edit_holds_edits_and_lets_messages_pass(resources, slack: Slack, clock):
+    job = in_line(resources.engine)
+    run(resources, clock)
+    answer(resources, job, now=clock.now)
+    slack.fail("chat_update", slack_error("ratelimited", 429, {"Retry-After": "30"}))
+    deliver(resources, LANE)
+    assert len(slack.of_kind("result")) == 1
+    assert "in line" in slack.messages[0]["text"]
+    clock.move(30 * SECOND)
+    deliver(resources, LANE)
+    assert "done" in slack.messages[0]["text"]
+
+
+def test_waits_grow_and_a_post_that_never_works_is_given_up(resources, slack: Slack, clock):
+    accepted(resources.engine)
+    slack.fail("chat_postMessage", *[ConnectionRefusedError() for _ in range(30)])
+    deliver(resources, LANE)
+    assert of_kind(resources, PostKind.CARD)[0].not_before == NOW + 4 * SECOND
+    run(resources, clock, times=20)
+    assert len(slack.called("chat_postMessage")) == stage.MOST_TRIES
+    [card] = of_kind(resources, PostKind.CARD)
+    assert (card.state, card.error) == (PostState.DROPPED, "connection_refused")
+
+
+def test_a_revoked_token_ends(resources, slack: Slack, clock):
+    job = in_line(resources.engine)
+    answer(resources, job)
+    for method in ("chat_postMessage", "chat_update", "users_info", "conversations_open"):
+        slack.fail(method, *[slack_error("token_revoked") for _ in range(200)])
+    run(resources, clock, times=40)
+    assert {post.state for post in rows(resources.engine, Post)} == {PostState.DROPPED}
+    assert len(slack.called("chat_postMessage")) == 2 * stage.MOST_TRIES
+    assert the(resources.engine, Job, job.id).state is JobState.DONE
+    calls = len(slack.calls)
+    run(resources, clock, times=3)
+    assert len(slack.calls) == calls
+
+
+def test_a_card_deleted_by_a_person_is_not_posted_again(resources, slack: Slack, clock):
+    job = in_line(resources.engine, thread_ts="8.8")
+    run(resources, clock)
+    slack.messages.clear()
+    answer(resources, job)
+    run(resources, clock, times=3)
+    assert [one["metadata"]["event_payload"]["kind"] for one in slack.messages] == ["result"]
+    assert of_kind(resources, PostKind.CARD)[0].state is PostState.DROPPED
+    assert the(resources.engine, Job, job.id).state is JobState.DONE
+
+
+def test_content_that_slack_refuses_is_not_sent_again(resources, slack: Slack, clock):
+    job = in_line(resources.engine)
+    run(resources, clock)
+    answer(resources, job)
+    slack.fail("chat_postMessage", slack_error("invalid_blocks"))
+    run(resources, clock, times=3)
+    [post] = of_kind(resources, PostKind.RESULT)
+    assert (post.state, post.error) == (PostState.DROPPED, "invalid_blocks")
+
+
+def test_a_post_that_breaks_us_holds_up_no_other(resources, slack: Slack, clock):
+    broken = in_line(resources.engine)
+    fail(resources, broken, "no_such_text")
+    other = in_line(resources.engine)
+    fail(resources, other)
+    run(resources, clock, times=20)
+    [first, second] = of_kind(resources, PostKind.FAILURE)
+    assert (first.state, first.error) == (PostState.DROPPED, "bug")
+    assert second.state is PostState.SHOWN
+
+
+def test_progress_of_a_long_text_is_shown(resources, slack: Slack, clock):
+    job = in_line(resources.engine, steps=3)
+    run(resources, clock)
+    set_row(resources.engine, Job, job.id, state=JobState.RUNNING)
+    set_row(resources.engine, Step, rows(resources.engine, Step)[0].id, state=StepState.DONE)
+    do(resources.engine, posts.refresh_card, job.id)
+    run(resources, clock)
+    assert "1 of 3" in slack.messages[0]["text"]
+
+
+def test_the_lease_outlives_the_calls_of_a_post():
+    assert timedelta(seconds=30) < stage.LEASE

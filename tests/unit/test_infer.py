@@ -1,0 +1,334 @@
+"""The infer stage: one turn, one call, one outcome, whatever the model server does."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from db import jobs, line, session
+from db.models import Backend, Job, Post, Step
+from db.states import JobState, PostKind, PostState, StepState
+from tasks.infer import stage
+from tasks.infer.stage import infer
+from tests import fakes
+from tests.fakes import LEASE, NOW, SECOND, Clock, Model, a_step, accepted, do, in_line, rows, set_row, the
+
+LOADING = fakes.refuses(
+    503, {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
+)
+BUSY = fakes.refuses(429, {"error": {"message": "Too many requests"}})
+MEMORY = fakes.refuses(500, {"error": {"message": "CUDA out of memory. Tried to allocate 2.00 GiB"}})
+REFUSED = fakes.breaks(httpx.ConnectError("refused"))
+BROKEN = fakes.refuses(500, {"error": {"message": "Internal Server Error"}})
+
+
+def run(resources, model: Model) -> Model:
+    """One turn with this model."""
+    with model.client() as http:
+        resources.__dict__["http"] = http
+        infer(resources, "main")
+    return model
+
+
+def backend(resources) -> Backend:
+    return the(resources.engine, Backend, "main")
+
+
+def map_job(resources, parts: int, recipe: str = "summarize", **changes) -> Job:
+    job = accepted(resources.engine, recipe=recipe, **changes)
+    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    assert taken is not None
+    new = [a_step(kind="map") for _ in range(parts)]
+    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", None, new, NOW)
+    return job
+
+
+def test_without_a_turn_nobody_is_asked(resources, bell):
+    model = run(resources, Model())
+    assert model.asked == []
+    assert bell.rung == []
+
+
+def test_an_answer_becomes_the_result(resources, bell, clock):
+    job = in_line(resources.engine)
+    clock.move(SECOND)
+    model = run(resources, Model(fakes.says("It began ", "late.")))
+    assert [call["model"] for call in model.asked] == ["m"]
+    assert model.asked[0]["max_tokens"] == 100
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.result, after.truncated) == (JobState.ANSWERED, "It began late.", False)
+    assert after.ended_at == NOW + SECOND
+    [step] = rows(resources.engine, Step)
+    assert (step.state, step.tokens_in, step.tokens_out) == (StepState.DONE, 7, 3)
+    assert ("deliver", "slack/C1") in bell.rung
+    assert bell.rung[-1] == ("infer", "main")
+
+
+def test_a_server_without_usage_is_counted_by_our_own_estimate(resources):
+    in_line(resources.engine)
+    run(resources, Model(fakes.says("It began late.", usage=None)))
+    [step] = rows(resources.engine, Step)
+    assert step.tokens_in > 0
+    assert step.tokens_out > 0
+
+
+def test_an_answer_at_its_longest_is_marked(resources):
+    job = in_line(resources.engine)
+    run(resources, Model(fakes.says("It began", finish="length")))
+    assert the(resources.engine, Job, job.id).truncated
+
+
+@pytest.mark.parametrize("said", ["", "  \n", "\u200b"])
+def test_an_empty_answer_is_a_failure_with_words(resources, said):
+    job = in_line(resources.engine)
+    run(resources, Model(fakes.says(said)))
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.error, after.result) == (JobState.FAILED, "model_silent", None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "trouble"), [(LOADING, "loading"), (BUSY, "busy"), (MEMORY, "out_of_memory"), (REFUSED, "down")]
+)
+def test_a_server_that_cannot_serve_costs_the_job_nothing(resources, bell, reply, trouble):
+    job = in_line(resources.engine)
+    run(resources, Model(reply))
+    [step] = rows(resources.engine, Step)
+    assert (step.state, step.attempts, step.claims) == (StepState.WAITING, 0, 0)
+    assert the(resources.engine, Job, job.id).state is JobState.WAITING
+    paused = backend(resources)
+    assert (paused.trouble, paused.failures, paused.not_before) == (trouble, 1, NOW + SECOND)
+    assert ("deliver", "slack/C1") in bell.rung
+    # The pause holds for everybody, and ends.
+    assert run(resources, Model()).asked == []
+
+
+def test_pauses_grow_up_to_a_bound(resources, clock):
+    in_line(resources.engine)
+    pauses = []
+    for _ in range(8):
+        run(resources, Model(BUSY))
+        pauses.append((backend(resources).not_before - clock.now).total_seconds())
+        clock.now = backend(resources).not_before
+    assert pauses == [1, 2, 4, 8, 15, 15, 15, 15]
+
+
+def test_retry_after_is_honoured(resources):
+    in_line(resources.engine)
+    run(resources, Model(fakes.refuses(429, {"error": {"message": "slow down"}}, {"retry-after": "40"})))
+    assert backend(resources).not_before == NOW + 40 * SECOND
+
+
+def test_news_of_trouble_reach_the_cards_once_and_again_when_it_is_over(resources, clock):
+    jobs_in_line = [in_line(resources.engine) for _ in range(2)]
+
+    def shown() -> None:
+        for card in rows(resources.engine, Post, kind=PostKind.CARD):
+            set_row(resources.engine, Post, card.id, state=PostState.SHOWN)
+
+    def wanted() -> set[str]:
+        return {
+            card.job_id for card in rows(resources.engine, Post, kind=PostKind.CARD, state=PostState.WANTED)
+        }
+
+    shown()
+    run(resources, Model(REFUSED))
+    assert wanted() == {job.id for job in jobs_in_line}
+    shown()
+    clock.now = backend(resources).not_before
+    run(resources, Model(REFUSED))
+    assert wanted() == {jobs_in_line[0].id}
+    shown()
+    clock.now = backend(resources).not_before
+    run(resources, Model(fakes.says("Yes.")))
+    assert wanted() == {job.id for job in jobs_in_line}
+    assert (backend(resources).trouble, backend(resources).failures) == (None, 0)
+
+
+def test_a_broken_answer_is_tried_three_times(resources, clock):
+    job = in_line(resources.engine)
+    for attempt in (1, 2):
+        run(resources, Model(BROKEN))
+        [step] = rows(resources.engine, Step)
+        assert (step.state, step.attempts) == (StepState.WAITING, attempt)
+        assert step.not_before == clock.now + stage.AFTER_BROKEN
+        clock.now = step.not_before
+    run(resources, Model(BROKEN))
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.error, after.error_params) == (
+        JobState.FAILED,
+        "model_broken",
+        {"attempts": 3},
+    )
+    assert backend(resources).trouble is None
+
+
+def test_a_stream_that_breaks_off_is_broken(resources):
+    in_line(resources.engine)
+    run(resources, Model(fakes.streams(fakes.Stream([next(fakes.streamed("It began"))]))))
+    [step] = rows(resources.engine, Step)
+    assert (step.state, step.attempts, step.answer) == (StepState.WAITING, 1, "")
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (fakes.refuses(400, {"error": {"message": "maximum context length is 8 tokens"}}), "context"),
+        (fakes.refuses(401, {"error": {"message": "bad key"}}), "model_refused"),
+        (fakes.refuses(404, {"error": {"message": "no such model"}}), "model_refused"),
+    ],
+)
+def test_what_another_try_will_not_mend_fails_at_once(resources, reply, code):
+    job = in_line(resources.engine, steps=2)
+    run(resources, Model(reply))
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.error) == (JobState.FAILED, code)
+    assert after.error_params["detail"]
+    assert {step.state for step in rows(resources.engine, Step)} == {StepState.CANCELLED}
+    assert backend(resources).trouble is None
+
+
+def test_a_job_cancelled_while_the_model_writes_closes_the_stream(resources, clock: Clock):
+    job = in_line(resources.engine)
+
+    def chunks():
+        body = fakes.streamed(*["word "] * 50)
+        yield next(body)
+        clock.move(stage.HEARTBEAT)
+        yield next(body)
+        [step] = rows(resources.engine, Step)
+        assert step.answer == "word word "
+        assert step.lease_until == clock.now + stage.LEASE
+        do(resources.engine, jobs.cancel, job.id, clock.now)
+        clock.move(stage.HEARTBEAT)
+        yield from body
+
+    stream = fakes.Stream(chunks())
+    run(resources, Model(fakes.streams(stream)))
+    assert stream.closed
+    # Of more than fifty chunks.
+    assert stream.read <= 3
+    [step] = rows(resources.engine, Step)
+    assert step.state is StepState.CANCELLED
+    assert the(resources.engine, Job, job.id).state is JobState.CANCELLED
+    assert [post.kind for post in rows(resources.engine, Post)] == [PostKind.CARD]
+
+
+def test_a_step_lost_to_another_worker_is_left_to_it(resources, clock: Clock):
+    in_line(resources.engine)
+    taken = []
+
+    def chunks():
+        body = fakes.streamed(*["word "] * 50)
+        yield next(body)
+        clock.move(2 * stage.LEASE)
+        do(resources.engine, line.free_dead, clock.now, 3)
+        taken.append(do(resources.engine, line.claim, "main", clock.now, LEASE))
+        yield from body
+
+    stream = fakes.Stream(chunks())
+    run(resources, Model(fakes.streams(stream)))
+    assert stream.closed
+    # Of more than fifty chunks.
+    assert stream.read <= 3
+    [step] = rows(resources.engine, Step)
+    assert (step.state, step.fence) == (StepState.RUNNING, taken[0].fence)
+    assert do(resources.engine, line.renew, taken[0], "mine", 1, clock.now, LEASE)
+
+
+def test_the_answers_of_a_long_text_are_joined(resources):
+    job = map_job(resources, parts=3)
+    for answer in ("a", "b", "c"):
+        run(resources, Model(fakes.says(answer)))
+    reduce = rows(resources.engine, Step)[-1]
+    assert (reduce.level, reduce.kind, reduce.state) == (1, "reduce", StepState.WAITING)
+    asked = reduce.messages[1]["content"]
+    assert asked.index("[1]\na") < asked.index("[2]\nb") < asked.index("[3]\nc")
+    assert the(resources.engine, Job, job.id).state is JobState.RUNNING
+    run(resources, Model(fakes.says("all")))
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.result) == (JobState.ANSWERED, "all")
+
+
+def test_joins_go_on_over_several_levels(resources):
+    resources.settings = fakes.settings(llm_context=1024)
+    job = map_job(resources, parts=6)
+    long_answer = "The meeting began late and ended early. " * 15
+    levels = []
+    for _ in range(40):
+        waiting = rows(resources.engine, Step, state=StepState.WAITING)
+        if not waiting:
+            break
+        levels.append(waiting[0].level)
+        run(resources, Model(fakes.says(long_answer)))
+    after = the(resources.engine, Job, job.id)
+    assert after.state is JobState.ANSWERED
+    assert max(levels) >= 2
+    assert levels == sorted(levels)
+
+
+def test_the_parts_of_a_translation_are_put_one_after_another(resources):
+    job = map_job(resources, parts=3, recipe="translate")
+    for answer in ("하나", "둘", "셋"):
+        run(resources, Model(fakes.says(answer)))
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.result) == (JobState.ANSWERED, "하나\n\n둘\n\n셋")
+    assert len(rows(resources.engine, Step)) == 3
+
+
+def test_a_recipe_that_is_gone_ends_the_job_with_the_names_of_others(resources):
+    job = in_line(resources.engine, recipe="summarise-old")
+    run(resources, Model())
+    after = the(resources.engine, Job, job.id)
+    assert (after.error, after.error_params["word"]) == ("unknown_recipe", "summarise-old")
+    assert "summarize" in after.error_params["recipes"]
+
+
+def test_a_context_made_too_small_ends_the_job_and_loses_no_time(resources):
+    job = map_job(resources, parts=2)
+    resources.settings = fakes.settings().model_copy(update={"llm_context": 300})
+    for _ in range(2):
+        run(resources, Model(fakes.says("a")))
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.error, after.error_params["tokens"]) == (JobState.FAILED, "context_small", 300)
+
+
+def test_a_bug_in_a_call_is_raised_to_the_door_and_the_step_is_freed_by_its_lease(resources, clock):
+    job = in_line(resources.engine)
+    with pytest.raises(ZeroDivisionError):
+        run(resources, Model(fakes.breaks(ZeroDivisionError())))
+    do(resources.engine, line.free_dead, clock.now + stage.LEASE, 3)
+    assert the(resources.engine, Job, job.id).state is JobState.WAITING
+
+
+def test_a_heartbeat_comes_well_before_the_lease_ends():
+    # Two may be missed (DESIGN section 5).
+    assert 2 * stage.HEARTBEAT < stage.LEASE
+    assert timedelta(0) < stage.AFTER_BROKEN
+
+
+@pytest.mark.parametrize("missed", [1, 2])
+def test_a_call_outlives_one_missed_renewal_and_not_two(resources, clock: Clock, tmp_path, missed):
+    job = in_line(resources.engine)
+    engine, away = resources.engine, session.connect(f"sqlite:///{tmp_path / 'away.db'}")
+
+    def chunks():
+        body = fakes.streamed(*["word "] * 5)
+        yield next(body)
+        resources.__dict__["engine"] = away
+        for _ in range(missed):
+            clock.move(stage.HEARTBEAT)
+            yield next(body)
+        resources.__dict__["engine"] = engine
+        yield from body
+
+    stream = fakes.Stream(chunks())
+    if missed == 1:
+        run(resources, Model(fakes.streams(stream)))
+        assert the(engine, Job, job.id).state is JobState.ANSWERED
+    else:
+        with pytest.raises(sa.exc.OperationalError):
+            run(resources, Model(fakes.streams(stream)))
+        assert stream.closed
+        assert stream.read == 1 + missed
+    away.dispose()

@@ -1,0 +1,260 @@
+"""The prepare stage: a request's words become steps in line, or a reason that its person can act on."""
+
+import pytest
+
+from db import jobs
+from db.models import Job, Post, Step
+from db.states import JobState, Origin, PostKind
+from tasks import pipeline, recipes, slack
+from tasks.prepare import stage
+from tasks.prepare.stage import prepare
+from tests import fakes
+from tests.fakes import LEASE, NOW, SECOND, Slack, accepted, do, rows, set_row, slack_error, the
+
+
+def asked(resources) -> str:
+    """What the model is asked, of the only step."""
+    [step] = rows(resources.engine, Step)
+    return step.messages[1]["content"]
+
+
+def outcome(resources, job: Job) -> tuple[str | None, dict]:
+    """A failed job's reason, once its person is told."""
+    after = the(resources.engine, Job, job.id)
+    assert after.state is JobState.FAILED
+    assert [post.kind for post in rows(resources.engine, Post)] == [PostKind.CARD, PostKind.FAILURE]
+    assert rows(resources.engine, Step) == []
+    return after.error, after.error_params
+
+
+def say(slack: Slack, user: str, text: str, ts: str, **more) -> None:
+    slack.messages.append({"channel": "C1", "user": user, "text": text, "ts": ts, "thread_ts": "1.0", **more})
+
+
+def in_thread(resources, **changes) -> Job:
+    return accepted(
+        resources.engine,
+        **{"thread_ts": "1.0", "material_ts": "1.0", "message_ts": "9.0", "text": "", **changes},
+    )
+
+
+def test_a_short_text_takes_one_step(resources, bell):
+    job = accepted(resources.engine, text="The meeting began &amp; ended.")
+    prepare(resources, job.id)
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.question) == (JobState.WAITING, None)
+    [step] = rows(resources.engine, Step)
+    recipe = recipes.load().default
+    assert (step.kind, step.backend, step.temperature) == ("single", "main", recipe.temperature)
+    assert "The meeting began & ended." in asked(resources)
+    assert bell.rung == [("infer", "main"), ("deliver", "slack/C1")]
+
+
+def test_a_long_text_takes_a_step_for_each_part_and_rings_no_more_than_the_limit(resources, bell):
+    job = accepted(resources.engine, text="The meeting began late and ended early. " * 4000)
+    prepare(resources, job.id)
+    steps = rows(resources.engine, Step)
+    assert len(steps) > 4
+    assert [(step.kind, step.level, step.ordinal) for step in steps] == [
+        ("map", 0, n) for n in range(len(steps))
+    ]
+    assert bell.rung.count(("infer", "main")) == resources.settings.llm_limit
+
+
+def test_a_second_bell_finds_nothing_to_do(resources, bell):
+    job = accepted(resources.engine)
+    prepare(resources, job.id)
+    bell.rung.clear()
+    prepare(resources, job.id)
+    prepare(resources, "nobody")
+    assert bell.rung == []
+    assert len(rows(resources.engine, Step)) == 1
+
+
+def test_mentions_are_read_as_names(resources, slack: Slack):
+    slack.names["UBOB99"] = "Bob"
+    job = accepted(resources.engine, text="<@UBOB99> was late.")
+    prepare(resources, job.id)
+    assert "Bob was late." in asked(resources)
+    assert "UBOB99" not in asked(resources)
+
+
+def test_what_came_by_http_is_taken_as_it_is(resources, slack: Slack):
+    job = accepted(resources.engine, origin=Origin.API, channel=None, text="if a &lt; b: <@UBOB99> wins")
+    prepare(resources, job.id)
+    assert "if a &lt; b: <@UBOB99> wins" in asked(resources)
+    assert slack.calls == []
+
+
+def test_a_thread_is_read_with_names_and_without_our_cards_or_the_call_itself(resources, slack: Slack):
+    slack.names |= {"UANNA": "Anna", "UBOB99": "Bob"}
+    say(slack, "UANNA", "Shall we ship?", "1.0")
+    say(slack, "UBOB99", "<@UANNA> not yet.", "2.0")
+    for number, kind in enumerate(("card", "failure", "notice", "result")):
+        metadata = {"event_type": "threadline_post", "event_payload": {"kind": kind}}
+        say(slack, "UBOT", f"This is a {kind}.", f"{number + 3}.0", metadata=metadata)
+    say(slack, "UBOB99", "", "7.0")
+    say(slack, "UANNA", "<@UBOT> summarize", "9.0")
+    prepare(resources, in_thread(resources).id)
+    text = asked(resources)
+    assert "Anna: Shall we ship?\n\nBob: @Anna not yet." in text
+    assert "This is a result." in text
+    for noise in ("This is a card.", "This is a failure.", "This is a notice.", "summarize"):
+        assert noise not in text
+
+
+def test_a_thread_of_one_message_is_its_text(resources, slack: Slack):
+    slack.names["UANNA"] = "Anna"
+    say(slack, "UANNA", "The report.", "1.0")
+    prepare(resources, in_thread(resources).id)
+    assert "<text>\nThe report.\n</text>" in asked(resources)
+
+
+def test_a_thread_of_many_pages_is_read_to_its_end(resources, slack: Slack):
+    for number in range(450):
+        say(slack, "UANNA", f"Line {number}.", f"{number + 10}.0")
+    prepare(resources, in_thread(resources).id)
+    text = "".join(step.messages[1]["content"] for step in rows(resources.engine, Step))
+    assert "Line 0." in text
+    assert "Line 449." in text
+
+
+def test_words_beside_a_thread_are_the_question(resources, slack: Slack):
+    say(slack, "UANNA", "We ship on Friday.", "1.0")
+    job = in_thread(resources, recipe="ask", text="When do we ship?")
+    prepare(resources, job.id)
+    assert the(resources.engine, Job, job.id).question == "When do we ship?"
+    assert asked(resources).startswith("Question: When do we ship?")
+    assert "We ship on Friday." in asked(resources)
+
+
+def test_a_question_alone_is_answered(resources):
+    job = accepted(resources.engine, recipe="ask", text="Why is the sky blue?")
+    prepare(resources, job.id)
+    assert the(resources.engine, Job, job.id).state is JobState.WAITING
+    assert "Why is the sky blue?" in asked(resources)
+
+
+def test_an_unknown_recipe_is_answered_with_the_closest_and_all(resources):
+    job = accepted(resources.engine, recipe="sumarize")
+    prepare(resources, job.id)
+    code, params = outcome(resources, job)
+    assert code == "unknown_recipe"
+    assert (params["word"], params["closest"]) == ("sumarize", "summarize")
+    assert "translate" in params["recipes"]
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "\u200b"])
+def test_no_text_is_said_to_be_none(resources, text):
+    job = accepted(resources.engine, text=text)
+    prepare(resources, job.id)
+    assert outcome(resources, job) == ("empty", {})
+
+
+def test_a_thread_with_nothing_but_our_own_words_is_empty(resources, slack: Slack):
+    metadata = {"event_type": "threadline_post", "event_payload": {"kind": "card"}}
+    say(slack, "UBOT", "In line.", "1.0", metadata=metadata)
+    job = in_thread(resources)
+    prepare(resources, job.id)
+    assert outcome(resources, job)[0] == "empty"
+
+
+def test_a_thread_without_a_question_for_it_asks_for_one(resources, slack: Slack):
+    say(slack, "UANNA", "We ship on Friday.", "1.0")
+    job = in_thread(resources, recipe="ask")
+    prepare(resources, job.id)
+    code, params = outcome(resources, job)
+    assert (code, params["recipe"]) == ("no_question", "ask")
+    assert params["example"]
+
+
+def test_a_text_that_is_too_long_is_refused_with_both_numbers(resources):
+    job = accepted(resources.engine, recipe="translate", text="word " * 80_000)
+    prepare(resources, job.id)
+    code, params = outcome(resources, job)
+    limit = recipes.load().get("translate").max_input_tokens
+    assert (code, params["recipe"], params["limit"]) == ("too_long", "translate", limit)
+    assert params["tokens"] > limit
+
+
+def test_a_context_that_is_too_small_is_the_operators_matter(resources):
+    resources.settings = fakes.settings().model_copy(update={"llm_context": 300})
+    job = accepted(resources.engine)
+    prepare(resources, job.id)
+    assert outcome(resources, job) == ("context_small", {"recipe": "summarize", "tokens": 300})
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (slack_error("ratelimited", 429, {"Retry-After": "3"}), "slack_down", "ratelimited"),
+        (slack_error("internal_error", 500), "slack_down", "internal_error"),
+        (TimeoutError(), "slack_down", "TimeoutError"),
+        (ConnectionRefusedError(), "slack_down", "connection_refused"),
+        (slack_error("not_in_channel"), "thread_unreadable", "not_in_channel"),
+        (slack_error("missing_scope"), "thread_unreadable", "missing_scope"),
+        (slack_error("thread_not_found"), "thread_unreadable", "thread_not_found"),
+    ],
+)
+def test_a_thread_that_slack_does_not_let_us_read_is_named(resources, slack: Slack, error, code, says):
+    slack.fail("conversations_replies", error)
+    job = in_thread(resources)
+    prepare(resources, job.id)
+    assert outcome(resources, job) == (code, {"code": says})
+
+
+def test_a_person_whom_slack_does_not_name_stops_nothing(resources, slack: Slack):
+    slack.fail("users_info", slack_error("user_not_found"))
+    job = accepted(resources.engine, text="<@UBOB99> was late.")
+    prepare(resources, job.id)
+    assert "was late." in asked(resources)
+
+
+def test_a_bug_ends_the_job_and_its_person_is_told(resources, slack: Slack, bell):
+    slack.fail("conversations_replies", ZeroDivisionError())
+    job = in_thread(resources)
+    prepare(resources, job.id)
+    assert outcome(resources, job) == ("bug", {})
+    assert bell.rung == [("deliver", "slack/C1")]
+
+
+def test_whoever_lost_the_claim_while_reading_changes_nothing(resources, slack: Slack, clock):
+    job = accepted(resources.engine, text="<@UBOB99> was late.")
+    tell = slack.users_info
+
+    def slow(**asked):
+        clock.move(stage.LEASE + SECOND)
+        assert do(resources.engine, jobs.claim, job.id, clock.now, LEASE) is not None
+        return tell(**asked)
+
+    slack.users_info = slow
+    prepare(resources, job.id)
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.fence, rows(resources.engine, Step)) == (JobState.PREPARING, 2, [])
+
+
+def test_a_job_cancelled_while_it_is_prepared_stays_cancelled(resources, slack: Slack):
+    job = accepted(resources.engine, text="<@UBOB99> was late.")
+    tell = slack.users_info
+
+    def cancelling(**asked):
+        do(resources.engine, jobs.cancel, job.id, NOW)
+        return tell(**asked)
+
+    slack.users_info = cancelling
+    prepare(resources, job.id)
+    assert the(resources.engine, Job, job.id).state is JobState.CANCELLED
+    assert rows(resources.engine, Step) == []
+
+
+def test_a_job_left_by_a_dead_worker_is_prepared(resources, clock):
+    job = accepted(resources.engine)
+    set_row(resources.engine, Job, job.id, state=JobState.PREPARING, fence=1, lease_until=NOW)
+    clock.move(SECOND)
+    prepare(resources, job.id)
+    assert the(resources.engine, Job, job.id).state is JobState.WAITING
+
+
+def test_the_lease_outlives_the_time_limit():
+    assert pipeline.PREPARE_TIME_LIMIT < stage.LEASE
+    assert slack.TIMEOUT < pipeline.PREPARE_TIME_LIMIT

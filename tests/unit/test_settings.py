@@ -1,0 +1,169 @@
+"""Settings: one sentence for each that is wrong, secrets that never show, and an example that is complete."""
+
+import pathlib
+import re
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from db.settings import DatabaseSettings
+from tasks import settings
+from tasks.settings import Settings, load
+from tests import fakes
+
+EXAMPLE = pathlib.Path(settings.__file__).parents[1] / ".env.example"
+SECRETS = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch, tmp_path):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(capsys, *needed: str) -> list[str]:
+    """The lines with which a start is refused."""
+    with pytest.raises(SystemExit) as stopped:
+        load(*needed)
+    assert stopped.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "See .env.example for what each setting means."
+    return lines[:-1]
+
+
+def test_nothing_has_to_be_set_unless_it_is_needed(capsys):
+    assert load().llm_limit == 4
+    assert refused(capsys, "slack_bot_token", "llm_url", "port") == [
+        "SLACK_BOT_TOKEN is not set.",
+        "LLM_URL is not set.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("LLM_LIMIT", "0", "LLM_LIMIT is not valid: input should be greater than or equal to 1."),
+        ("LLM_LIMIT", "many", "LLM_LIMIT is not valid: input should be a valid integer"),
+        (
+            "LLM_URL",
+            "http://gpu:8000",
+            "LLM_URL must be an address that ends in /v1, such as http://gpu:8000/v1.",
+        ),
+        ("LLM_CONTEXT", "10", "LLM_CONTEXT is not valid: input should be greater than or equal to 1024."),
+        ("SLACK_API_URL", "slack.com", "SLACK_API_URL must start with https:// (or http:// for a stand-in)."),
+        ("BROKER_URL", "kafka://u:hunter2@h", "BROKER_URL must start with redis:// or amqp://."),
+        ("DATABASE_URL", "mysql://u:hunter2@h/d", "DATABASE_URL must start with sqlite:// or postgresql://."),
+        ("DATABASE_URL", "sqlite://", "DATABASE_URL must name a file"),
+        ("API_TOKENS", "short:hunter2", "API_TOKENS must be name:token pairs"),
+        ("API_TOKENS", "a:hunter2hunter2hunter2,a:hunter2hunter2hunter2", "API_TOKENS names somebody twice."),
+        ("JOB_DEADLINE", "soon", "JOB_DEADLINE is not valid:"),
+        ("PORT", "70000", "PORT is not valid:"),
+        ("LANGUAGE", "de", "LANGUAGE is not valid:"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT is not valid:"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_without_its_value(monkeypatch, capsys, name, value, says):
+    monkeypatch.setenv(name, value)
+    [line] = refused(capsys)
+    assert line.startswith(says)
+    assert line.endswith(".")
+    assert "hunter2" not in line
+
+
+def test_every_wrong_setting_is_named_at_once(monkeypatch, capsys):
+    monkeypatch.setenv("PORT", "x")
+    monkeypatch.setenv("LLM_LIMIT", "0")
+    assert {line.split()[0] for line in refused(capsys)} == {"PORT", "LLM_LIMIT"}
+
+
+def test_secrets_never_show(monkeypatch, capsys):
+    for name in SECRETS:
+        scheme = "redis://:hunter2@h" if name == "broker_url" else "hunter2"
+        monkeypatch.setenv(name.upper(), scheme)
+    monkeypatch.setenv("API_TOKENS", "service:hunter2hunter2hunter2")
+    monkeypatch.setenv("DATABASE_URL", "postgres://u:hunter2@h/d")
+    loaded = load()
+    for shown in (repr(loaded), str(loaded)):
+        assert "hunter2" not in shown
+    assert loaded.api_tokens["service"].get_secret_value() == "hunter2hunter2hunter2"
+    monkeypatch.setenv("PORT", "x")
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    assert "hunter2" not in str(error.value)
+    assert "hunter2" not in "".join(refused(capsys))
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValidationError):
+        fakes.settings().port = 1
+
+
+def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("PORT=1234\nHOST=0.0.0.0\nUNKNOWN=1\n")
+    monkeypatch.setenv("PORT", "4321")
+    assert (load().port, load().host) == (4321, "0.0.0.0")
+
+
+def test_an_empty_value_is_no_value(monkeypatch):
+    monkeypatch.setenv("PORT", "")
+    monkeypatch.setenv("API_TOKENS", "")
+    assert (load().port, load().api_tokens) == (8000, {})
+
+
+@pytest.mark.parametrize("short", ["postgres://", "postgresql://", "postgresql+psycopg://"])
+def test_addresses_as_platforms_hand_them_out_are_understood(monkeypatch, short):
+    monkeypatch.setenv("DATABASE_URL", f"{short}u:p@h/d")
+    assert DatabaseSettings().database_url == "postgresql+psycopg://u:p@h/d"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("LLM_URL", "http://gpu:8000/v1/", "http://gpu:8000/v1"),
+        ("SLACK_API_URL", "https://slack.com/api", "https://slack.com/api/"),
+        ("JOB_DEADLINE", "PT30M", timedelta(minutes=30)),
+        ("RETENTION", "P7D", timedelta(days=7)),
+        ("LLM_STALL_TIMEOUT", "00:00:20", timedelta(seconds=20)),
+    ],
+)
+def test_values_are_read_as_people_write_them(monkeypatch, name, value, read):
+    monkeypatch.setenv(name, value)
+    assert getattr(load(), name.lower()) == read
+
+
+# .env.example
+
+
+def entries() -> list[tuple[str, str, str]]:
+    """Each setting of the example: its name, its default, and the comment before it."""
+    return [
+        (name, value, " ".join(line.removeprefix("# ") for line in comment.splitlines()))
+        for comment, name, value in re.findall(
+            r"((?:^# .*\n)+)#([A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE
+        )
+    ]
+
+
+def test_the_example_lists_every_setting_with_what_it_means():
+    listed = {name.lower(): comment for name, _, comment in entries()}
+    assert listed == {name: field.description for name, field in Settings.model_fields.items()}
+    assert len(entries()) == len(listed)
+
+
+def test_the_examples_values_are_the_defaults(monkeypatch):
+    defaults = Settings()
+    for name, value, _ in entries():
+        monkeypatch.setenv(name, value)
+    assert Settings() == defaults
+    assert all(
+        value
+        for name, value, _ in entries()
+        if getattr(defaults, name.lower()) not in ("", {}, SecretStr(""))
+    )
+
+
+def test_copying_the_example_sets_nothing(tmp_path):
+    lines = EXAMPLE.read_text().splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == []
