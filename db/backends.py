@@ -35,9 +35,13 @@ def pause(
     """Let no call start for a while, and say why. True when the trouble is news.
 
     The while is what the server `asked` for, else 1 s, doubled with every failure in a row up to `longest`.
+    Calls that were in flight together fail together: those that come while the backend is paused say
+    nothing new.
     """
     backend = session.get_one(Backend, name, with_for_update=LOCK)
     news = backend.trouble != trouble
+    if not news and asked is None and backend.not_before is not None and backend.not_before > now:
+        return False
     pause_for = asked or min(longest, timedelta(seconds=2 ** min(backend.failures, 10)))
     backend.trouble = trouble
     backend.failures += 1

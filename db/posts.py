@@ -188,6 +188,12 @@ def not_shown(session: Session, work: Work, until: datetime, error: str, sure: b
     session.execute(update(Post).where(Post.id == work.post.id).values(**values))
 
 
+def show_plainly(session: Session, work: Work, now: datetime) -> None:
+    """Slack refuses how a post looks: it is wanted again, without any looks."""
+    values = {"body": {"plain": True}, "not_before": now, "sending_since": None}
+    session.execute(update(Post).where(Post.id == work.post.id).values(values))
+
+
 def hold_lane(session: Session, lane_name: str, until: datetime) -> None:
     """Slack asked for patience in this channel: post nothing before `until`."""
     lane = _locked_lane(session, lane_name)

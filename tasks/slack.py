@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError, SlackRequestError
 from tasks.settings import Settings
 
 # Longer than Slack takes on a bad day, shorter than the lease that a post is sent under.
-TIMEOUT = timedelta(seconds=10)
+TIMEOUT = timedelta(seconds=6)
 
 # What we let Slack ask for, at most.
 LONGEST_WAIT = timedelta(hours=1)

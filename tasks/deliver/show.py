@@ -100,11 +100,14 @@ def _card(resources: Resources, work: Work, message: Message) -> Outcome:
 
 
 def _result(resources: Resources, work: Work, language: str) -> Outcome:
-    message, parts, file = views.result(language, work.job, work.post.part)
-    further = [(PostKind.RESULT, part) for part in range(1, parts)] + [(PostKind.FILE, 0)] * (
-        file is not None
-    )
-    return _once(resources, work, message, further=further if work.post.part == 0 else ())
+    part = work.post.part
+    if work.post.body.get("plain"):
+        message = views.plain_result(language, work.job, part)
+        return _once(resources, work, message, further=[(PostKind.FILE, 0)])
+    message, parts, file = views.result(language, work.job, part)
+    further = [(PostKind.RESULT, other) for other in range(1, parts)]
+    further += [(PostKind.FILE, 0)] * (file is not None)
+    return _once(resources, work, message, further=further if part == 0 else ())
 
 
 def _once(

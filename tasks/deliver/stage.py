@@ -17,8 +17,9 @@ from tasks.slack import Trouble
 
 log = structlog.get_logger()
 
-# Longer than the calls of one post may take together: a name, a look-up and the post, each within its time-out.
-LEASE = 3 * slack.TIMEOUT + timedelta(seconds=5)
+# Longer than the calls of one post may take together, each within its time-out: a name, a look-up, and the three
+# of a file's upload.
+LEASE = 5 * slack.TIMEOUT + timedelta(seconds=5)
 
 # DESIGN section 6: a card is edited at most once a second.
 EDIT_EVERY = timedelta(seconds=1)
@@ -76,6 +77,11 @@ def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -
 
 
 def _record_failure(transaction: Session, work: Work, problem: slack.Problem, now: datetime) -> None:
+    if problem.trouble is Trouble.CONTENT and work.post.kind is PostKind.RESULT and not work.post.body:
+        # An answer is never lost to its looks: once more as plain text, with all of it in a file.
+        posts.show_plainly(transaction, work, now)
+        log.error("post.unacceptable", code=problem.code)
+        return
     hopeless = problem.trouble in {Trouble.CONTENT, Trouble.GONE, Trouble.CHANNEL}
     limited = problem.code == "ratelimited"
     if hopeless or (work.post.tries >= MOST_TRIES and not limited):

@@ -18,6 +18,10 @@ _TOLD_TROUBLES = frozenset({"down", "loading"})
 _CHANNEL_ADVICE = frozenset({"not_in_channel", "channel_not_found", "is_archived", "restricted_action"})
 
 
+# Characters of an answer that is shown without formatting; the rest is in its file.
+_PLAIN_BEGINNING = 1500
+
+
 @dataclass(frozen=True)
 class Scene:
     """What a card shows beside the job itself."""
@@ -55,6 +59,16 @@ def result(language: str, job: Job, part: int) -> tuple[Message, int, str | None
     return message, len(messages), rendering.file
 
 
+def plain_result(language: str, job: Job, part: int) -> Message:
+    """What stands for a part of the answer whose looks Slack refuses: its beginning; the file has all of it."""
+    beginning = blocks.escape((job.result or "")[:_PLAIN_BEGINNING]) if part == 0 else ""
+    return blocks.result(
+        blocks.card([beginning]),
+        mention=job.requester if part == 0 else None,
+        footer=say(language, "result.file"),
+    )
+
+
 def failure(language: str, job: Job) -> Message:
     """What failed, what to do, a reference, and the way to try again."""
     values = {name: blocks.escape(str(value)) for name, value in job.error_params.items()}
@@ -63,7 +77,7 @@ def failure(language: str, job: Job) -> Message:
         actions.RETRY, say(language, "button.retry"), str(actions.Attempt(job.id, job.attempt)), "primary"
     )
     return blocks.failure(
-        say(language, "failure.title", recipe=job.recipe),
+        say(language, "failure.title", recipe=blocks.escape(job.recipe)),
         say(language, f"error.{job.error}", **values),
         reference=reference,
         mention=job.requester,
@@ -84,20 +98,28 @@ def digest(message: Message) -> str:
 def _state(language: str, job: Job, scene: Scene) -> str:
     match job.state:
         case JobState.RECEIVED | JobState.PREPARING:
-            return say(language, "card.received", recipe=job.recipe)
+            return say(language, "card.received", recipe=blocks.escape(job.recipe))
         case JobState.WAITING:
-            return say(language, "card.waiting", recipe=job.recipe)
+            return say(language, "card.waiting", recipe=blocks.escape(job.recipe))
         case JobState.RUNNING if scene.total > 1:
-            return say(language, "card.running_parts", recipe=job.recipe, done=scene.done, total=scene.total)
+            return say(
+                language,
+                "card.running_parts",
+                recipe=blocks.escape(job.recipe),
+                done=scene.done,
+                total=scene.total,
+            )
         case JobState.RUNNING:
-            return say(language, "card.running", recipe=job.recipe)
+            return say(language, "card.running", recipe=blocks.escape(job.recipe))
         case JobState.ANSWERED | JobState.DONE:
             took = (job.ended_at or job.created_at) - job.created_at
-            return say(language, "card.done", recipe=job.recipe, duration=_duration(language, took))
+            return say(
+                language, "card.done", recipe=blocks.escape(job.recipe), duration=_duration(language, took)
+            )
         case JobState.FAILED:
-            return say(language, "card.failed", recipe=job.recipe)
+            return say(language, "card.failed", recipe=blocks.escape(job.recipe))
         case JobState.CANCELLED:
-            return say(language, "card.cancelled", recipe=job.recipe)
+            return say(language, "card.cancelled", recipe=blocks.escape(job.recipe))
 
 
 def _duration(language: str, took: timedelta) -> str:

@@ -7,8 +7,8 @@ from db.models import Backend
 from tests.fakes import MINUTE, NOW, SECOND, at_once, declare, do, the
 
 
-def pause(engine: sa.Engine, trouble: str = "down", asked=None) -> bool:
-    return do(engine, backends.pause, "main", trouble, NOW, asked, 15 * SECOND)
+def pause(engine: sa.Engine, trouble: str = "down", asked=None, now=NOW) -> bool:
+    return do(engine, backends.pause, "main", trouble, now, asked, 15 * SECOND)
 
 
 def main(engine: sa.Engine) -> Backend:
@@ -36,10 +36,11 @@ def test_processes_that_start_at_once_declare_one_backend(engine: sa.Engine):
 
 def test_pauses_double_up_to_the_longest(engine: sa.Engine):
     declare(engine)
-    pauses = []
+    pauses, now = [], NOW
     for _ in range(6):
-        pause(engine)
-        pauses.append((main(engine).not_before - NOW).total_seconds())
+        pause(engine, now=now)
+        pauses.append((main(engine).not_before - now).total_seconds())
+        now = main(engine).not_before
     assert pauses == [1, 2, 4, 8, 15, 15]
 
 
@@ -75,3 +76,10 @@ def test_an_answer_does_not_cut_the_pause_that_the_server_asked_of_another_call(
     pause(engine, "busy", asked=MINUTE)
     do(engine, backends.recovered, "main")
     assert main(engine).not_before == NOW + MINUTE
+
+
+def test_calls_that_fail_together_count_as_one_failure(engine: sa.Engine):
+    declare(engine)
+    for _ in range(4):
+        pause(engine)
+    assert (main(engine).failures, main(engine).not_before) == (1, NOW + SECOND)

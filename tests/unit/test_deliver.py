@@ -224,14 +224,14 @@ def test_a_card_deleted_by_a_person_is_not_posted_again(resources, slack: Slack,
     assert the(resources.engine, Job, job.id).state is JobState.DONE
 
 
-def test_content_that_slack_refuses_is_not_sent_again(resources, slack: Slack, clock):
+def test_content_that_slack_refuses_twice_is_not_sent_again(resources, slack: Slack, clock):
     job = in_line(resources.engine)
     run(resources, clock)
     answer(resources, job)
-    slack.fail("chat_postMessage", slack_error("invalid_blocks"))
+    slack.fail("chat_postMessage", slack_error("invalid_blocks"), slack_error("msg_too_long"))
     run(resources, clock, times=3)
     [post] = of_kind(resources, PostKind.RESULT)
-    assert (post.state, post.error) == (PostState.DROPPED, "invalid_blocks")
+    assert (post.state, post.error) == (PostState.DROPPED, "msg_too_long")
 
 
 def test_a_post_that_breaks_us_holds_up_no_other(resources, slack: Slack, clock):
@@ -257,3 +257,16 @@ def test_progress_of_a_long_text_is_shown(resources, slack: Slack, clock):
 
 def test_the_lease_outlives_the_calls_of_a_post():
     assert timedelta(seconds=30) < stage.LEASE
+
+
+def test_an_answer_whose_looks_slack_refuses_comes_plain_and_whole(resources, slack: Slack, clock):
+    job = in_line(resources.engine)
+    run(resources, clock)
+    answer(resources, job, "It began <late>.")
+    slack.fail("chat_postMessage", slack_error("invalid_blocks"))
+    run(resources, clock, times=3)
+    [shown] = slack.of_kind("result")
+    assert "It began &lt;late&gt;." in shown["text"]
+    [upload] = slack.called("files_upload_v2")
+    assert upload["content"] == "It began <late>."
+    assert the(resources.engine, Job, job.id).state is JobState.DONE
