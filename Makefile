@@ -7,7 +7,7 @@ ARGS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint format bench lock
+.PHONY: help setup setup-dev run test lint format bench docs pictures lock
 
 help: ## What can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ format: setup-dev ## Mend style and format where a machine can
 
 bench: setup-dev ## Measure, side by side with what people would use instead
 	$(BIN)/python -m bench $(ARGS)
+
+docs: setup-dev ## Write the reference pages that come from the code
+	@$(BIN)/python -m docs.reference.generate
+
+pictures: setup-dev ## Take the pictures of the page anew; needs Chromium
+	@$(BIN)/python -m docs.images.make
 
 lock: ## Choose versions anew within pyproject.toml's ranges (ARGS=--upgrade: the newest)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
