@@ -1,7 +1,9 @@
 """`python -m db upgrade`: bring the database to the schema of this code."""
 
 import argparse
+import os
 import pathlib
+import signal
 import sys
 
 import sqlalchemy as sa
@@ -30,6 +32,12 @@ def upgrade(url: str) -> None:
         engine.dispose()
 
 
+def _stay_for_honcho() -> None:
+    """`honcho start` runs the release line beside the others, and ends them all when one ends."""
+    if os.environ.get("HONCHO_PROCESS_NAME", "").startswith("release"):
+        signal.pause()
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit code is 0 when done, 1 when the database did not answer, 2 for a bad setting."""
     parser = argparse.ArgumentParser(prog="python -m db", description="Threadline's database.")
@@ -42,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         url = DatabaseSettings().database_url
         if chosen.command == "upgrade":
             upgrade(url)
+            _stay_for_honcho()
         else:
             command.revision(config(session.connect(url)), chosen.message, autogenerate=True)
     except ValidationError as error:

@@ -1,8 +1,9 @@
 """Counts over all rows, for metrics."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Backend, Job, Post, Step
@@ -76,12 +77,12 @@ def _tokens(session: Session) -> Rows:
 
 
 def _answer_seconds(session: Session) -> Rows:
-    epoch = func.extract("epoch", Job.ended_at) - func.extract("epoch", Job.created_at)
-    return [([], float(session.scalar(select(func.sum(epoch)).where(Job.result.is_not(None))) or 0))]
+    took = _seconds(session, Job.created_at, Job.ended_at)
+    return [([], float(session.scalar(select(func.sum(took)).where(Job.result.is_not(None))) or 0))]
 
 
 def _waits(session: Session) -> Rows:
-    waited = func.extract("epoch", Step.started_at) - func.extract("epoch", Step.created_at)
+    waited = _seconds(session, Step.created_at, Step.started_at)
     rows = session.execute(
         select(Step.backend, func.sum(waited)).where(Step.started_at.is_not(None)).group_by(Step.backend)
     )
@@ -101,3 +102,10 @@ def _oldest(session: Session, now: datetime) -> Rows:
     waiting = select(Step.backend, func.min(Step.created_at)).where(Step.state == StepState.WAITING)
     rows = session.execute(waiting.group_by(Step.backend))
     return [([backend], (now - oldest).total_seconds()) for backend, oldest in rows]
+
+
+def _seconds(session: Session, begin: Any, end: Any) -> ColumnElement[Any]:
+    """Seconds between two columns; SQLite's own epoch counts whole seconds only."""
+    if session.get_bind().dialect.name == "sqlite":
+        return (func.julianday(end) - func.julianday(begin)) * 86_400
+    return func.extract("epoch", end) - func.extract("epoch", begin)

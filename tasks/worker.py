@@ -2,6 +2,8 @@
 
 import gc
 import sys
+import time
+from datetime import timedelta
 
 import structlog
 from celery import Celery
@@ -16,14 +18,17 @@ from tasks.settings import Settings
 log = structlog.get_logger()
 
 
+# A release that runs beside the workers (`honcho start`), or a database that starts with them, gets this long.
+DATABASE_WITHIN = timedelta(seconds=60)
+
+
 def run(celery: Celery, process: str, settings: Settings) -> int:
     """Work until told to stop; 2: a recipe is wrong, 1: no database."""
     resources = Resources(settings)
     try:
         # Read here, before any work: a broken recipe stops the start, not somebody's request.
         log.info("starting", recipes=resources.recipes.names())
-        with session.transaction(resources.engine) as transaction:
-            backends.declare(transaction, {BACKEND: settings.llm_limit})
+        _declare(resources)
     except RecipeError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -52,3 +57,19 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
     )
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _declare(resources: Resources) -> None:
+    """Write down the backends; waits for a database that is not there yet, or not migrated."""
+    until = time.monotonic() + DATABASE_WITHIN.total_seconds()
+    while True:
+        try:
+            with session.transaction(resources.engine) as transaction:
+                backends.declare(transaction, {BACKEND: resources.settings.llm_limit})
+        except DBAPIError as error:
+            if time.monotonic() > until:
+                raise
+            log.warning("database.awaited", error=type(error.orig).__name__)
+            time.sleep(1)
+        else:
+            return

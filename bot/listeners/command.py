@@ -68,9 +68,10 @@ def _word(resources: Resources, command: payloads.Command) -> dict[str, Any] | N
                 mine = jobs.open_of(reading, command.team, command.user, MOST_SHOWN)
         except SQLAlchemyError:
             return {"text": voice.say(voice.guess(resources, command.text), "intake.not_read")}
-        return status_view.message(language(), name, mine, resources.clock())
+        return status_view.message(language(), name, resources.recipes, mine, resources.clock())
     if found := _CANCEL.fullmatch(command.text):
         said, job = cancel.stop(resources, command.team, command.user, found[1] and found[1].lower())
-        about = {"recipe": job.recipe, "reference": job.id} if job else {}
-        return {"text": voice.say(language(), said, **about)}
+        spoken = language()
+        about = {"recipe": resources.recipes.called(job.recipe, spoken), "reference": job.id} if job else {}
+        return {"text": voice.say(spoken, said, **about)}
     return None

@@ -6,9 +6,12 @@ from typing import Any
 
 from db.models import Job
 from tasks.catalogue import say
+from tasks.recipes import Recipes
 
 
-def message(language: str, command: str, jobs: Sequence[Job], now: datetime) -> dict[str, Any]:
+def message(
+    language: str, command: str, recipes: Recipes, jobs: Sequence[Job], now: datetime
+) -> dict[str, Any]:
     """The requests, the latest first, as an ephemeral message."""
     if not jobs:
         return {"text": say(language, "status.none", command=command)}
@@ -16,7 +19,7 @@ def message(language: str, command: str, jobs: Sequence[Job], now: datetime) -> 
         say(
             language,
             "status.line",
-            recipe=job.recipe,
+            recipe=recipes.called(job.recipe, language),
             state=say(language, f"state.{job.state}"),
             minutes=int((now - job.created_at).total_seconds() // 60),
             reference=job.id,

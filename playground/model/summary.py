@@ -15,9 +15,9 @@ from playground.model.language import Tokenizer, is_korean
 
 NOTES = {
     "en": "No language model is configured: these are sentences from your own text. "
-    "To get a written answer, set `LLM_URL` in `.env` (see the docs).",
+    "To get a written answer, set `LLM_URL` in `.env` (docs/how-to/model-server.md).",
     "ko": "설정된 언어 모델이 없어 보내신 글에서 그대로 뽑은 문장입니다. "
-    "글로 쓴 답을 받으려면 `.env`에 `LLM_URL`을 설정하세요(문서 참고).",
+    "글로 쓴 답을 받으려면 `.env`에 `LLM_URL`을 설정하세요(docs/how-to/model-server.md).",
 }
 EMPTY = {"en": "There is no text to work on.", "ko": "정리할 글이 없습니다."}
 

@@ -66,10 +66,13 @@ def show(resources: Resources, work: Work) -> Outcome:
 
 def _show(resources: Resources, work: Work) -> Outcome:
     language = _language(resources, work)
+    called = resources.recipes.called(work.job.recipe, language)
     match work.post.kind:
         case PostKind.CARD:
             return _card(
-                resources, work, views.card(language, work.job, _scene(resources, work), work.post.body)
+                resources,
+                work,
+                views.card(language, work.job, called, _scene(resources, work), work.post.body),
             )
         case PostKind.RESULT:
             return _result(resources, work, language)
@@ -77,7 +80,7 @@ def _show(resources: Resources, work: Work) -> Outcome:
             if work.post.attempt != work.job.attempt:
                 # Its person saw it and pressed Retry, though Slack never told us that it was there.
                 return Failed(Problem(Trouble.GONE, "retried"))
-            return _once(resources, work, views.failure(language, work.job))
+            return _once(resources, work, views.failure(language, work.job, called))
         case PostKind.FILE:
             return _file(resources, work, language)
         case _:

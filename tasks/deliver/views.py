@@ -31,9 +31,9 @@ class Scene:
     trouble: str | None
 
 
-def card(language: str, job: Job, scene: Scene, moved: dict[str, str]) -> Message:
-    """The status card."""
-    lines = [_state(language, job, scene)]
+def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, str]) -> Message:
+    """The status card; `called` is the recipe's name in that language."""
+    lines = [_state(language, job, blocks.escape(called), scene)]
     if job.state in {JobState.WAITING, JobState.RUNNING} and scene.trouble in _TOLD_TROUBLES:
         lines.append(say(language, f"card.trouble_{scene.trouble}"))
     if moved:
@@ -69,7 +69,7 @@ def plain_result(language: str, job: Job, part: int) -> Message:
     )
 
 
-def failure(language: str, job: Job) -> Message:
+def failure(language: str, job: Job, called: str) -> Message:
     """What failed, what to do, a reference, and the way to try again."""
     values = {name: blocks.escape(str(value)) for name, value in job.error_params.items()}
     reference = say(language, "failure.reference", reference=job.id)
@@ -77,7 +77,7 @@ def failure(language: str, job: Job) -> Message:
         actions.RETRY, say(language, "button.retry"), str(actions.Attempt(job.id, job.attempt)), "primary"
     )
     return blocks.failure(
-        say(language, "failure.title", recipe=blocks.escape(job.recipe)),
+        say(language, "failure.title", recipe=blocks.escape(called)),
         say(language, f"error.{job.error}", **values),
         reference=reference,
         mention=job.requester,
@@ -95,31 +95,29 @@ def digest(message: Message) -> str:
     return hashlib.sha256(json.dumps([message.text, message.blocks], sort_keys=True).encode()).hexdigest()
 
 
-def _state(language: str, job: Job, scene: Scene) -> str:
+def _state(language: str, job: Job, called: str, scene: Scene) -> str:
     match job.state:
         case JobState.RECEIVED | JobState.PREPARING:
-            return say(language, "card.received", recipe=blocks.escape(job.recipe))
+            return say(language, "card.received", recipe=called)
         case JobState.WAITING:
-            return say(language, "card.waiting", recipe=blocks.escape(job.recipe))
+            return say(language, "card.waiting", recipe=called)
         case JobState.RUNNING if scene.total > 1:
             return say(
                 language,
                 "card.running_parts",
-                recipe=blocks.escape(job.recipe),
+                recipe=called,
                 done=scene.done,
                 total=scene.total,
             )
         case JobState.RUNNING:
-            return say(language, "card.running", recipe=blocks.escape(job.recipe))
+            return say(language, "card.running", recipe=called)
         case JobState.ANSWERED | JobState.DONE:
             took = (job.ended_at or job.created_at) - job.created_at
-            return say(
-                language, "card.done", recipe=blocks.escape(job.recipe), duration=_duration(language, took)
-            )
+            return say(language, "card.done", recipe=called, duration=_duration(language, took))
         case JobState.FAILED:
-            return say(language, "card.failed", recipe=blocks.escape(job.recipe))
+            return say(language, "card.failed", recipe=called)
         case JobState.CANCELLED:
-            return say(language, "card.cancelled", recipe=blocks.escape(job.recipe))
+            return say(language, "card.cancelled", recipe=called)
 
 
 def _duration(language: str, took: timedelta) -> str:

@@ -17,7 +17,7 @@ _TICK = 1.0  # seconds between two questions to the caller while the server is s
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to wait: to connect, between two chunks, until the first token, and in all (wall clock)."""
+    """How long to wait: to connect, until the first token, between two chunks after it, and in all."""
 
     connect: timedelta
     stall: timedelta
@@ -39,10 +39,12 @@ class Watch:
     def left(self) -> float:
         """Seconds that the next silence may last; raises Broken when a limit is passed."""
         now = self._clock()
-        bounds = [(self._heard, self._limits.stall, "the server stalled: nothing came for")]
-        if not self.gathering.started:
+        bounds = [(self._begun, self._limits.total, "the answer was not complete after")]
+        if self.gathering.started:
+            bounds.append((self._heard, self._limits.stall, "the server stalled: nothing came for"))
+        else:
+            # Before its first token a server may be silent for long: it reads the prompt, or queues the call.
             bounds.append((self._begun, self._limits.first, "no first token in"))
-        bounds.append((self._begun, self._limits.total, "the answer was not complete after"))
         left = math.inf
         for since, limit, words in bounds:
             left = min(left, since + limit.total_seconds() - now)

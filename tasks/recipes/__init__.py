@@ -35,6 +35,11 @@ class Recipes:
         """The recipe of that name; case, Unicode form and hyphens do not count."""
         return self._words.get(key(name_or_alias))
 
+    def called(self, name: str, language: str) -> str:
+        """What to call the recipe `name` when speaking with somebody; an unknown one by the name it was given."""
+        recipe = self.get(name)
+        return recipe.called(language) if recipe else name
+
     def closest(self, word: str, at_least: float = _LIKE) -> str | None:
         """The name of the recipe whose name or alias looks most like `word` (difflib ratio, 0 to 1)."""
         spelled = {letters(known): recipe.name for known, recipe in self._words.items()}

@@ -55,6 +55,11 @@ class Recipe(_Strict):
     purpose: Bilingual
     example: Bilingual
 
+    def called(self, language: str) -> str:
+        """What to call it when speaking with somebody: in Korean its first Korean alias, else its name."""
+        korean = (alias for alias in self.aliases if re.search("[가-힣]", alias))
+        return next(korean, self.name) if language == "ko" else self.name
+
     @model_validator(mode="after")
     def _reduces_or_not(self) -> "Recipe":
         if (self.parts == "reduce") != (self.reduce_instructions is not None):

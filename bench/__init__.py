@@ -1,0 +1,1 @@
+"""Measurements of Threadline, side by side with what people would use instead."""

@@ -1,0 +1,22 @@
+"""Results as JSON files, one for each measurement."""
+
+import json
+import pathlib
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where results lie."""
+
+    path: pathlib.Path
+
+    def save(self, name: str, content: dict[str, Any]) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        (self.path / f"{name}.json").write_text(text + "\n")
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        file = self.path / f"{name}.json"
+        return json.loads(file.read_text()) if file.is_file() else None
