@@ -7,13 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db import events, jobs, posts
 from db.backends import LOCK
-from db.models import Backend, Job, Step
+from db.models import Backend, Job, Moment, Step
 from db.states import JobState, StepState
+
+_NOW = bindparam("now", type_=Moment())
+_DUE = (
+    select(Step.id)
+    .join(Backend, Backend.name == Step.backend)
+    .where(
+        Step.backend == bindparam("backend"),
+        Step.state == StepState.WAITING,
+        Step.not_before <= _NOW,
+        Backend.not_before.is_(None) | (Backend.not_before <= _NOW),
+    )
+    .limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,11 @@ class LevelDone:
     level: int
     answers: Sequence[str]
     truncated: bool
+
+
+def is_due(session: Session, backend_name: str, now: datetime) -> bool:
+    """Whether a claim is worth its lock: many bells find the line empty, or the backend paused."""
+    return session.scalar(_DUE, {"backend": backend_name, "now": now}) is not None
 
 
 def claim(session: Session, backend_name: str, now: datetime, lease: timedelta) -> Claimed | None:

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db.models import Job, Lane, Post, Step
+from db.models import Job, Lane, Moment, Post, Step
 from db.session import add_if_missing
 from db.states import PostKind, PostState, StepState
 
@@ -31,6 +31,53 @@ class Work:
     card_ts: str | None
     # An earlier try ended without a word: Slack may hold the message already.
     unclear: bool
+
+
+def _due() -> ColumnElement[bool]:
+    """What may be shown at `:now`: nothing overtakes its own card, nor what its attempt says before it.
+
+    An edit that is not due yet holds nothing up, and one job's trouble holds up no other.
+    """
+    ahead, edits = aliased(Post), aliased(Lane)
+    first_card = (ahead.kind == PostKind.CARD) & ahead.ts.is_(None)
+    said_before = (
+        (ahead.kind != PostKind.CARD)
+        & (ahead.attempt == Post.attempt)
+        & (ahead.lane == Post.lane)
+        & (ahead.id < Post.id)
+    )
+    held_up = exists().where(
+        ahead.job_id == Post.job_id, ahead.state == PostState.WANTED, first_card | said_before
+    )
+    no_edits = exists().where(edits.name == EDITS, edits.not_before > _NOW)
+    free = Post.kind.in_((PostKind.CARD, PostKind.CALLBACK)) | ~held_up
+    wanted = (Post.state == PostState.WANTED) & (Post.not_before <= _NOW)
+    return wanted & free & (Post.ts.is_(None) | ~no_edits)
+
+
+def _first_due() -> Select[Post, Job, str | None]:
+    card = aliased(Post)
+    return (
+        select(Post, Job, card.ts)
+        .join(Job, Job.id == Post.job_id)
+        .outerjoin(card, (card.job_id == Post.job_id) & (card.kind == PostKind.CARD))
+        .where(Post.lane == bindparam("lane"), _due())
+        .order_by(Post.id)
+        .limit(1)
+    )
+
+
+# Built once: each bell asks one of them, and building one takes ten times as long as running it.
+_NOW = bindparam("now", type_=Moment())
+_IS_FREE = (Lane.lease_until.is_(None) | (Lane.lease_until <= _NOW)) & (
+    Lane.not_before.is_(None) | (Lane.not_before <= _NOW)
+)
+_FIRST_DUE = _first_due()
+_DUE_IN_FREE_LANES = (
+    select(Post.lane).outerjoin(Lane, Lane.name == Post.lane).where(_due(), Lane.name.is_(None) | _IS_FREE)
+)
+_DUE_IN_LANE = _DUE_IN_FREE_LANES.where(Post.lane == bindparam("lane")).limit(1)
+_DUE_LANES = _DUE_IN_FREE_LANES.group_by(Post.lane).order_by(func.min(Post.id))
 
 
 def slack_lane(channel: str) -> str:
@@ -111,18 +158,12 @@ def any_wanted(session: Session, job_id: str) -> bool:
 
 def due_lanes(session: Session, now: datetime, most: int = 100) -> list[str]:
     """Lanes to ring for: free, and with a post that is due."""
-    free = or_(Lane.lease_until.is_(None), Lane.lease_until <= now) & or_(
-        Lane.not_before.is_(None), Lane.not_before <= now
-    )
-    rows = (
-        select(Post.lane)
-        .outerjoin(Lane, Lane.name == Post.lane)
-        .where(_due(now, _may_edit(session, now)), or_(Lane.name.is_(None), free))
-        .group_by(Post.lane)
-        .order_by(func.min(Post.id))
-        .limit(most)
-    )
-    return list(session.scalars(rows))
+    return list(session.scalars(_DUE_LANES.limit(most), {"now": now}))
+
+
+def is_due(session: Session, lane_name: str, now: datetime) -> bool:
+    """Whether claiming a lane is worth its lock: most bells for a busy lane find its work taken or not due."""
+    return session.scalar(_DUE_IN_LANE, {"now": now, "lane": lane_name}) is not None
 
 
 def claim(session: Session, lane_name: str, now: datetime, lease: timedelta) -> Work | None:
@@ -137,7 +178,7 @@ def take_next(session: Session, lane_name: str, now: datetime, lease: timedelta)
     """The first due post of a lane that we hold; with none left, or too soon for Slack, the lane is let go."""
     lane = _locked_lane(session, lane_name)
     held = lane.not_before is not None and lane.not_before > now
-    row = None if held else session.execute(_first_due(session, lane_name, now)).first()
+    row = None if held else session.execute(_FIRST_DUE, {"now": now, "lane": lane_name}).first()
     if row is None:
         lane.lease_until = None
         return None
@@ -236,47 +277,6 @@ def _locked_lane(session: Session, name: str) -> Lane:
         add_if_missing(session, Lane(name=name))
         lane = session.get_one(Lane, name, with_for_update=True)
     return lane
-
-
-def _first_due(session: Session, lane_name: str, now: datetime) -> Select[Post, Job, str | None]:
-    card = aliased(Post)
-    return (
-        select(Post, Job, card.ts)
-        .join(Job, Job.id == Post.job_id)
-        .outerjoin(card, (card.job_id == Post.job_id) & (card.kind == PostKind.CARD))
-        .where(
-            Post.lane == lane_name,
-            _due(now, _may_edit(session, now)),
-        )
-        .order_by(Post.id)
-        .limit(1)
-    )
-
-
-def _due(now: datetime, may_edit: bool) -> ColumnElement[bool]:
-    """What may be shown now: nothing overtakes its own card, nor what its attempt says before it.
-
-    An edit that is not due yet holds nothing up, and one job's trouble holds up no other.
-    """
-    ahead = aliased(Post)
-    first_card = (ahead.kind == PostKind.CARD) & ahead.ts.is_(None)
-    said_before = (
-        (ahead.kind != PostKind.CARD)
-        & (ahead.attempt == Post.attempt)
-        & (ahead.lane == Post.lane)
-        & (ahead.id < Post.id)
-    )
-    held_up = exists().where(
-        ahead.job_id == Post.job_id, ahead.state == PostState.WANTED, first_card | said_before
-    )
-    free = Post.kind.in_((PostKind.CARD, PostKind.CALLBACK)) | ~held_up
-    wanted = (Post.state == PostState.WANTED) & (Post.not_before <= now) & free
-    return wanted if may_edit else wanted & Post.ts.is_(None)
-
-
-def _may_edit(session: Session, now: datetime) -> bool:
-    edits_after = session.scalar(select(Lane.not_before).where(Lane.name == EDITS))
-    return edits_after is None or edits_after <= now
 
 
 def _pace(lane: Lane, now: datetime) -> bool:

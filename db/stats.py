@@ -107,5 +107,6 @@ def _oldest(session: Session, now: datetime) -> Rows:
 def _seconds(session: Session, begin: Any, end: Any) -> ColumnElement[Any]:
     """Seconds between two columns; SQLite's own epoch counts whole seconds only."""
     if session.get_bind().dialect.name == "sqlite":
-        return (func.julianday(end) - func.julianday(begin)) * 86_400
+        # Days as floating-point numbers are exact to some 10 microseconds.
+        return func.round((func.julianday(end) - func.julianday(begin)) * 86_400, 3)
     return func.extract("epoch", end) - func.extract("epoch", begin)

@@ -40,6 +40,15 @@ class Bell:
         """Something is to be posted in `lane`."""
         self._ring(DELIVER, lane)
 
+    def is_silent(self, queue: str) -> bool:
+        """Whether no bell waits in the broker's queue: else whoever listens there will look anyway."""
+        try:
+            with self._celery.connection_for_read() as connection:
+                return not connection.default_channel.queue_declare(queue, passive=True).message_count
+        except Exception as error:  # noqa: BLE001  # A door: with the broker away, ringing does no harm either.
+            log.warning("bell.unknown", task=queue, error=type(error).__name__)
+            return True
+
     def flush(self, limit: timedelta) -> None:
         """Wait until what was rung is sent, at most `limit`; for a process that is about to end."""
         with self._unsent.all_tasks_done:

@@ -56,7 +56,6 @@ def configure(settings: Settings, process: str) -> None:
         "httpx",
         "httpcore",
         "slack_sdk",
-        "slack_bolt",
         "celery",
         "kombu",
         "amqp",
@@ -64,5 +63,7 @@ def configure(settings: Settings, process: str) -> None:
         "alembic",
     ):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
-    # Its warnings quote requests; bot.app logs what matters of them.
-    logging.getLogger("slack_bolt").setLevel(logging.ERROR)
+    # Bolt's warnings quote requests, and its loggers have levels of their own; bot.app logs what matters of them.
+    handler.addFilter(
+        lambda record: not record.name.startswith("slack_bolt") or record.levelno >= logging.ERROR
+    )

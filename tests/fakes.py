@@ -48,6 +48,9 @@ class Bell:
     def __init__(self) -> None:
         self.rung: list[tuple[str, str]] = []
 
+    def is_silent(self, _queue: str) -> bool:
+        return True
+
     def ring_prepare(self, job_id: str) -> None:
         self.rung.append(("prepare", job_id))
 

@@ -31,6 +31,9 @@ LONGEST_WAIT = timedelta(minutes=5)
 
 def deliver(resources: Resources, lane: str) -> None:
     """Show what is due in a lane, in order, until nothing is, or until Slack asks for patience."""
+    with session.reading(resources.engine) as reading:
+        if not posts.is_due(reading, lane, resources.clock()):
+            return
     with session.transaction(resources.engine) as transaction:
         work = posts.claim(transaction, lane, resources.clock(), LEASE)
     while work is not None:

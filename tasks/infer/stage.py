@@ -37,6 +37,9 @@ _TROUBLE = {
 
 def infer(resources: Resources, backend: str) -> None:
     """Claim the step whose turn it is, ask the model, record the answer; at once nothing, if there is no turn."""
+    with session.reading(resources.engine) as reading:
+        if not line.is_due(reading, backend, resources.clock()):
+            return
     with session.transaction(resources.engine) as transaction:
         claimed = line.claim(transaction, backend, resources.clock(), LEASE)
     if claimed is None:
