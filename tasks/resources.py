@@ -63,5 +63,8 @@ class Resources:
 
     @functools.cached_property
     def http(self) -> httpx.Client:
-        """Connections to model servers and callbacks; the line limits the calls, so the pool does not."""
+        """Connections to model servers and callbacks; the line limits the calls, so the pool does not.
+
+        None is kept open: closing a call's connection is what makes a model server stop (tasks.infer.client).
+        """
         return httpx.Client(limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))

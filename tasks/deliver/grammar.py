@@ -112,7 +112,7 @@ def _parser() -> MarkdownIt:
     md.disable(["reference", "lheading", "html_block", "html_inline", "linkify"], ignoreInvalid=True)
     md.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     md.inline.ruler.before("escape", "formula", _formula)
-    md.validateLink = _any_link  # type: ignore[method-assign]
+    md.validateLink = _any_link  # type: ignore[method-assign]  # As its documentation says to.
     return md
 
 

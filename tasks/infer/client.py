@@ -20,7 +20,7 @@ from tasks.infer.answer import LARGEST, Answer, Complained, Gathering, Malformed
 from tasks.infer.errors import Broken, ModelError, Refused, Unreachable
 from tasks.infer.watch import Limits, OnProgress, Watch
 
-__all__ = ["Answer", "Call", "Limits", "OnProgress", "complete", "open_http"]
+__all__ = ["Answer", "Call", "Limits", "OnProgress", "complete"]
 
 _MOST_BYTES = 16 * LARGEST  # of a stream: JSON around short pieces is some 15 times their size
 _MOST_ERROR_BYTES = 64 * 1024
@@ -36,13 +36,6 @@ class Call:
     max_tokens: int
     temperature: float = 0.2
     response_format: dict[str, Any] | None = None
-
-
-def open_http() -> httpx.Client:
-    """The client to share in a process: as many connections as calls, none kept, no redirects followed."""
-    return httpx.Client(
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0), follow_redirects=False
-    )
 
 
 def complete(

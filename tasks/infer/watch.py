@@ -79,4 +79,4 @@ class Watch:
                     self.heard()
                     return data
 
-        stream.read = watched  # type: ignore[method-assign]
+        stream.read = watched  # type: ignore[method-assign]  # httpcore has no hook for this.

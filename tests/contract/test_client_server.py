@@ -106,7 +106,7 @@ def listening() -> Iterator[tuple[str, ModelServer]]:
 @pytest.fixture
 def server(listening: tuple[str, ModelServer]) -> Iterator[Server]:
     url, model = listening
-    with client.open_http() as http:
+    with httpx.Client() as http:
         fresh = Server(url, http)
         fresh.wait_for(in_flight=0)
         model.reset()
@@ -155,7 +155,7 @@ def raw(*script: bytes | float, hold: bool = True) -> Iterator[tuple[str, thread
 
 def ask_raw(url: str, on_progress: client.OnProgress = go_on, **seconds: float) -> client.Answer:
     call = client.Call("m", [{"role": "user", "content": "Hello."}], 10)
-    with client.open_http() as http:
+    with httpx.Client() as http:
         return client.complete(http, f"{url}/v1", "", call, limits(**seconds), on_progress)
 
 
