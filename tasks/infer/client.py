@@ -51,6 +51,8 @@ def complete(
 ) -> Answer:
     """The model's answer to `call` from the server at `base_url` (ends in /v1); `api_key` "" sends none.
 
+    `http` must keep no connections open (`max_keepalive_connections=0`): a limit of time is set when one is made.
+
     `on_progress(text so far, tokens so far, estimated)` is called for about every chunk received, and once a
     second while nothing is; when it returns False the connection is closed and Stopped is raised.
     An answer cut by `max_tokens`, or at 2 million characters, comes back with `truncated` set.

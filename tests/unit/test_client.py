@@ -588,7 +588,7 @@ def test_errors_of_the_network_become_ours(raised: Exception, kind: type[ModelEr
     ],
 )
 def test_an_address_that_cannot_be_one_is_refused(url: str):
-    with httpx.Client() as http, pytest.raises(Refused):
+    with httpx.Client(limits=httpx.Limits(max_keepalive_connections=0)) as http, pytest.raises(Refused):
         client.complete(http, url, "", CALL, LIMITS, go_on)
 
 
