@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 from celery import Celery
+from kombu.exceptions import ChannelError
 
 from tasks.app import DELIVER, INFER, PREPARE
 
@@ -45,6 +46,9 @@ class Bell:
         try:
             with self._celery.connection_for_read() as connection:
                 return not connection.default_channel.queue_declare(queue, passive=True).message_count
+        except ChannelError:
+            # Redis has no empty queues, and RabbitMQ none before its first worker.
+            return True
         except Exception as error:  # noqa: BLE001  # A door: with the broker away, ringing does no harm either.
             log.warning("bell.unknown", task=queue, error=type(error).__name__)
             return True
