@@ -1,6 +1,7 @@
 """Model servers, as the line sees them: a limit, and whether to leave them alone for now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -14,14 +15,43 @@ from db.session import add_if_missing
 LOCK = {"key_share": True}
 
 
-def declare(session: Session, limits: Mapping[str, int]) -> None:
-    """Make the rows agree with the settings: one backend each, with its limit of calls in flight."""
-    for name, limit in limits.items():
-        known = session.get(Backend, name, with_for_update=LOCK)
+# Troubles of a server that answers nobody: one call at a time finds out whether it is back (a half-open circuit).
+PROBED = frozenset({"down", "loading", "settings"})
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A backend as the settings have it; a learned limit begins at `limit`."""
+
+    name: str
+    limit: int
+    learned: bool = False
+    input_weight: float = 1.0
+    output_weight: float = 2.0
+
+
+def declare(session: Session, declared: Iterable[Declared]) -> None:
+    """Make the rows agree with the settings. What a learned limit has learned outlives a restart."""
+    for each in declared:
+        known = session.get(Backend, each.name, with_for_update=LOCK)
         if known is None:
-            add_if_missing(session, Backend(name=name, limit=limit))
-        else:
-            known.limit = limit
+            add_if_missing(session, Backend(name=each.name, limit=each.limit))
+            known = session.get_one(Backend, each.name, with_for_update=LOCK)
+        if not each.learned:
+            known.limit, known.learned = each.limit, None
+        elif known.learned is None:
+            known.limit, known.learned = each.limit, {}
+        known.input_weight, known.output_weight = each.input_weight, each.output_weight
+
+
+def is_out(backend: Backend) -> bool:
+    """Whether a backend answers nobody, and one call after another found that out."""
+    return backend.failures > 1 and backend.trouble in PROBED
+
+
+def most_in_flight(backend: Backend) -> int:
+    """The limit, as it holds now."""
+    return 1 if backend.failures and backend.trouble in PROBED else backend.limit
 
 
 def every(session: Session) -> list[Backend]:

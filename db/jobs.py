@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db import events, posts
+from db import events, posts, turns
 from db.models import Job, Step
 from db.session import add_if_missing
 from db.states import ENDED, OPEN, JobState, PostKind, StepState
+from db.turns import Rank
 
 # Base 32 without the letters that people mistake for digits (Crockford); 12 of them are 60 random bits.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -21,6 +22,9 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 def new_id() -> str:
     """An id that is also the reference people quote to operators."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(12))
+
+
+NORMAL = Rank()
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,12 @@ def get(session: Session, job_id: str, team: str, requester: str | None = None) 
     return session.scalar(mine)
 
 
+def count_open(session: Session, team: str, requester: str) -> int:
+    """How many of a person's jobs have not ended."""
+    mine = select(func.count()).where(Job.team == team, Job.requester == requester, Job.state.in_(OPEN))
+    return session.scalar(mine) or 0
+
+
 def open_of(session: Session, team: str, requester: str, most: int) -> list[Job]:
     """A person's jobs that have not ended, the latest first."""
     mine = select(Job).where(Job.team == team, Job.requester == requester, Job.state.in_(OPEN))
@@ -95,6 +105,7 @@ def prepared(
     question: str | None,
     steps: Sequence[NewStep],
     now: datetime,
+    rank: Rank = NORMAL,
 ) -> bool:
     """Put a prepared job's steps in line. False: the claim was lost, nothing changed (I6)."""
     job = _held(session, job_id, fence)
@@ -103,20 +114,29 @@ def prepared(
     job.state = JobState.WAITING
     job.lease_until = None
     job.question = question
-    add_steps(session, job, backend, level=0, steps=steps, now=now)
+    add_steps(session, job, backend, 0, steps, now, rank)
     events.record(session, job.id, "prepared", now, steps=len(steps), tokens=sum(s.tokens_in for s in steps))
     posts.refresh_card(session, job.id)
     return True
 
 
 def add_steps(
-    session: Session, job: Job, backend: str, level: int, steps: Sequence[NewStep], now: datetime
+    session: Session,
+    job: Job,
+    backend: str,
+    level: int,
+    steps: Sequence[NewStep],
+    now: datetime,
+    rank: Rank = NORMAL,
 ) -> None:
-    """Put the steps of one level in line."""
+    """Put the steps of one level in line, in their person's turn."""
+    turn_id = turns.join(session, backend, job.team, job.requester, rank)
     session.add_all(
         Step(
             job_id=job.id,
             backend=backend,
+            turn_id=turn_id,
+            asked_at=job.created_at,
             attempt=job.attempt,
             level=level,
             ordinal=ordinal,

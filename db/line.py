@@ -1,31 +1,51 @@
 """The line in front of a model server: claims, leases, fences, and the limit on calls in flight.
 
-Rows are locked in the order backend, job, step, post, so that no two transactions wait for each other.
+Rows are locked in the order backend, job, step, turn, post, so that no two transactions wait for each other.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, bindparam, exists, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, or_, select, true, update
+from sqlalchemy.orm import Session, load_only
 
-from db import events, jobs, posts
-from db.backends import LOCK
-from db.models import Backend, Job, Moment, Step
+from db import backends, events, jobs, posts, turns
+from db.models import Backend, Job, Moment, Step, Turn
 from db.states import JobState, StepState
+from db.turns import Rank
 
 _NOW = bindparam("now", type_=Moment())
-_DUE = (
+# What could be claimed, whoever comes first.
+_CLAIMABLE = (
     select(Step.id)
-    .join(Backend, Backend.name == Step.backend)
+    .join(Turn, Turn.id == Step.turn_id)
     .where(
-        Step.backend == bindparam("backend"),
+        Turn.backend == bindparam("backend"),
+        Turn.in_line == true(),
         Step.state == StepState.WAITING,
         Step.not_before <= _NOW,
-        Backend.not_before.is_(None) | (Backend.not_before <= _NOW),
     )
+)
+_DUE = (
+    _CLAIMABLE.join(Backend, Backend.name == Turn.backend)
+    .where(Backend.not_before.is_(None) | (Backend.not_before <= _NOW))
     .limit(1)
+)
+# The text that people wrote may be long, and a claim does not read it.
+_CLAIM_READS = (Job.state, Job.team, Job.requester, Job.channel, Job.callback_url, Job.ahead)
+_STEP_AND_JOB = (
+    select(Step, Job)
+    .join(Job, Job.id == Step.job_id)
+    .options(load_only(*_CLAIM_READS))
+    .where(Step.id == bindparam("step"))
+    .with_for_update(of=Job)
+)
+
+
+_STILL_WANTED = exists().where(
+    Job.id == Step.job_id, Job.state == JobState.RUNNING, Job.attempt == Step.attempt
 )
 
 
@@ -35,14 +55,32 @@ class Claimed:
 
     step_id: int
     job_id: str
+    turn_id: int
+    # Who asked, as operators of the model server may see it: the same for the same person, and no name.
+    person: str
     fence: int
     attempts: int
     messages: list[dict[str, str]]
     max_tokens: int
     temperature: float
+    tokens_in: int
+    in_flight: int
+    claimed_at: datetime
+    input_weight: float
+    output_weight: float
     # Where the job speaks: to be rung when its card or its outcome is due.
     lanes: Sequence[str]
     backend_was_troubled: bool
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A call that was answered: its tokens, how long it took, and how many ran when it began, itself included."""
+
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    in_flight: int
 
 
 @dataclass(frozen=True)
@@ -61,40 +99,50 @@ def is_due(session: Session, backend_name: str, now: datetime) -> bool:
 
 
 def claim(session: Session, backend_name: str, now: datetime, lease: timedelta) -> Claimed | None:
-    """Take the step whose turn it is, if the backend has a free slot (I5).
+    """Take the step whose turn it is (I8), if the backend has a free slot (I5).
 
     The lock is a statement of its own: under READ COMMITTED a statement that waits for a lock goes on with
     its old snapshot, and would pick a step that somebody took in the meantime.
     """
-    backend = session.get(Backend, backend_name, with_for_update=LOCK)
+    backend = session.get(Backend, backend_name, with_for_update=backends.LOCK)
     if backend is None or (backend.not_before is not None and backend.not_before > now):
         return None
-    if _in_flight(session, backend_name, now) >= backend.limit:
+    chosen = turns.choose(session, backend, now)
+    if chosen is None or chosen.in_flight >= backends.most_in_flight(backend):
         return None
-    step = session.scalar(_next_in_line(backend_name, now))
-    if step is None:
-        return None
-    job = session.get_one(Job, step.job_id, with_for_update=True)
+    step, job = session.execute(_STEP_AND_JOB, {"step": chosen.step_id}).one()
     if job.state not in {JobState.WAITING, JobState.RUNNING}:
         # The job ended between our look at the line and our lock on it; its end rings for the next.
         return None
-    if job.state is JobState.WAITING:
-        job.state = JobState.RUNNING
-        events.record(session, job.id, "running", now)
-        posts.refresh_card(session, job.id)
     step.state = StepState.RUNNING
     step.fence += 1
     step.claims += 1
     step.started_at = now
     step.lease_until = now + lease
+    step.in_flight = chosen.in_flight + 1
+    step.charged = step.tokens_in * backend.input_weight
+    session.flush()
+    turns.serve(session, chosen.turn_id, step.charged, has_more=chosen.has_more)
+    if job.state is JobState.WAITING:
+        job.state = JobState.RUNNING
+        job.ahead = None
+        events.record(session, job.id, "running", now)
+        posts.refresh_card(session, job.id)
     return Claimed(
         step_id=step.id,
         job_id=job.id,
+        turn_id=chosen.turn_id,
+        person=hashlib.sha256(f"{job.team}/{job.requester}".encode()).hexdigest()[:16],
         fence=step.fence,
         attempts=step.attempts,
         messages=step.messages,
         max_tokens=step.max_tokens,
         temperature=step.temperature,
+        tokens_in=step.tokens_in,
+        in_flight=step.in_flight,
+        claimed_at=now,
+        input_weight=backend.input_weight,
+        output_weight=backend.output_weight,
         lanes=posts.lanes(job),
         backend_was_troubled=backend.failures > 0,
     )
@@ -107,14 +155,26 @@ def renew(
 
     A lease that ran out is not renewed: its slot may have gone to another call already (I5).
     """
-    wanted = exists().where(Job.id == Step.job_id, Job.state == JobState.RUNNING, Job.attempt == Step.attempt)
-    renewed = (
-        update(Step)
-        .where(_held(claimed), Step.lease_until > now, wanted)
-        .values(lease_until=now + lease, answer=partial, tokens_out=tokens_out)
-        .returning(Step.id)
+    charged = session.scalar(
+        select(Step.charged)
+        .where(_held(claimed), Step.lease_until > now, _STILL_WANTED)
+        .with_for_update(of=Step)
     )
-    return session.execute(renewed).first() is not None
+    if charged is None:
+        return False
+    cost = max(charged, _cost(claimed, claimed.tokens_in, tokens_out))
+    session.execute(
+        update(Step)
+        .where(Step.id == claimed.step_id)
+        .values(lease_until=now + lease, answer=partial, tokens_out=tokens_out, charged=cost)
+    )
+    turns.charge(session, claimed.turn_id, cost - charged)
+    return True
+
+
+def is_wanted(session: Session, claimed: Claimed) -> bool:
+    """Whether a claim still stands and its job still wants the answer; takes no lock."""
+    return session.scalar(select(Step.id).where(_held(claimed), _STILL_WANTED)) is not None
 
 
 def finish(
@@ -143,7 +203,10 @@ def finish(
     step.state = StepState.DONE
     step.answer, step.truncated = answer, truncated
     step.tokens_in, step.tokens_out = tokens_in, tokens_out
+    cost, charged = _cost(claimed, tokens_in, tokens_out), step.charged
+    step.charged = cost
     session.flush()
+    turns.charge(session, claimed.turn_id, cost - charged)
     level = list(session.scalars(_same_level(step).order_by(Step.ordinal)))
     posts.refresh_card(session, job.id)
     if any(other.state is not StepState.DONE for other in level):
@@ -170,6 +233,7 @@ def give_back(session: Session, claimed: Claimed, now: datetime, until: datetime
     step.state = StepState.WAITING
     step.not_before = until
     step.answer, step.tokens_out = "", 0
+    turns.put_back(session, step)
     session.flush()
     _back_to_waiting(session, job)
     return True
@@ -211,11 +275,63 @@ def callable_steps(session: Session, now: datetime) -> dict[str, int]:
     for backend in session.scalars(
         select(Backend).where(or_(Backend.not_before.is_(None), Backend.not_before <= now))
     ):
-        free = backend.limit - _in_flight(session, backend.name, now)
+        free = backends.most_in_flight(backend) - in_flight(session, backend.name, now)
         if free > 0:
-            some = _next_in_line(backend.name, now).with_only_columns(Step.id).limit(free)
-            counts[backend.name] = len(session.scalars(some).all())
+            some = session.scalars(_CLAIMABLE.limit(free), {"backend": backend.name, "now": now})
+            counts[backend.name] = len(some.all())
     return {name: count for name, count in counts.items() if count}
+
+
+def move(
+    session: Session, backend: str, to: str, recipes: Collection[str] | None, most_tokens: int, now: datetime
+) -> int:
+    """Let waiting steps of a backend stand in line for another, if they belong to `recipes` (None: to any) and
+    fit its context of `most_tokens`; returns how many. `adopt` then gives them their turns there.
+    """
+    session.get(Backend, backend, with_for_update=backends.LOCK)
+    in_line = select(Turn.id).where(Turn.backend == backend, Turn.in_line == true())
+    fits = (
+        Step.turn_id.in_(in_line)
+        & (Step.state == StepState.WAITING)
+        & (Step.tokens_in + Step.max_tokens <= most_tokens)
+    )
+    if recipes is not None:
+        fits &= exists().where(Job.id == Step.job_id, Job.recipe.in_(recipes))
+    moved = update(Step).where(fits).values(backend=to, turn_id=None, not_before=now).returning(Step.id)
+    return len(session.execute(moved).all())
+
+
+def adopt(session: Session, rank: Callable[[str], Rank], most: int = 500) -> set[str]:
+    """Put waiting steps without a turn in line: moved ones, and those of code before turns; their backends."""
+    lost = (
+        select(Step.id, Step.backend, Job.team, Job.requester, Job.created_at)
+        .join(Job, Job.id == Step.job_id)
+        .where(Step.state == StepState.WAITING, Step.turn_id.is_(None))
+        .order_by(Step.backend, Job.team, Job.requester, Step.id)
+        .limit(most)
+    )
+    adopted = set()
+    for step_id, backend, team, requester, asked_at in session.execute(lost).all():
+        turn_id = turns.join(session, backend, team, requester, rank(requester))
+        still = (Step.id == step_id) & Step.turn_id.is_(None) & (Step.state == StepState.WAITING)
+        session.execute(update(Step).where(still).values(turn_id=turn_id, asked_at=asked_at))
+        adopted.add(backend)
+    return adopted
+
+
+def answered_since(session: Session, backend: str, since: datetime, most: int = 500) -> list[Answered]:
+    """The calls that a backend answered after `since`, the latest `most` of them."""
+    rows = session.execute(
+        select(Step.tokens_in, Step.tokens_out, Step.started_at, Step.ended_at, Step.in_flight)
+        .where(Step.backend == backend, Step.state == StepState.DONE, Step.ended_at > since)
+        .order_by(Step.ended_at.desc())
+        .limit(most)
+    )
+    return [
+        Answered(tokens_in, tokens_out, (ended - started).total_seconds(), in_flight)
+        for tokens_in, tokens_out, started, ended, in_flight in rows
+        if started is not None and ended is not None
+    ]
 
 
 def progress(session: Session, job: Job) -> tuple[int, int]:
@@ -237,6 +353,7 @@ def _free(session: Session, job: Job, step: Step, now: datetime, most_claims: in
         jobs.fail(session, job, "bug", {}, now)
     else:
         step.state = StepState.WAITING
+        turns.put_back(session, step)
         session.flush()
         events.record(session, job.id, "lease lost", now, step=step.id)
         _back_to_waiting(session, job)
@@ -256,14 +373,14 @@ def _wanted(job: Job, step: Step) -> bool:
     return job.state is JobState.RUNNING and job.attempt == step.attempt
 
 
-def _in_flight(session: Session, backend: str, now: datetime) -> int:
+def _cost(claimed: Claimed, tokens_in: int, tokens_out: int) -> float:
+    return tokens_in * claimed.input_weight + tokens_out * claimed.output_weight
+
+
+def in_flight(session: Session, backend: str, now: datetime) -> int:
+    """Calls at a backend whose lease is alive: as many as may be open at the server."""
     live = (Step.backend == backend) & (Step.state == StepState.RUNNING) & (Step.lease_until > now)
     return session.scalar(select(func.count()).select_from(Step).where(live)) or 0
-
-
-def _next_in_line(backend: str, now: datetime) -> Select[Step]:
-    due = (Step.backend == backend) & (Step.state == StepState.WAITING) & (Step.not_before <= now)
-    return select(Step).where(due).order_by(Step.id).limit(1)
 
 
 def _same_level(step: Step) -> Select[Step]:

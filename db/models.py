@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
-from db.states import JobState, Origin, PostKind, PostState, StepState
+from db.states import OPEN, JobState, Origin, PostKind, PostState, StepState
 
 
 class Moment(sa.TypeDecorator[datetime]):
@@ -40,6 +40,14 @@ _COLUMN_TYPES: dict[Any, Any] = {
 }
 
 
+_OPEN = ", ".join(f"'{state}'" for state in OPEN)
+
+
+def _index(name: str, where: str, *columns: str) -> sa.Index:
+    """A partial index; the condition stands in the SQL of both databases."""
+    return sa.Index(name, *columns, postgresql_where=sa.text(where), sqlite_where=sa.text(where))
+
+
 class Base(MappedAsDataclass, DeclarativeBase):
     """Rows as dataclasses; enums are stored as their words, so that a row can be read by eye."""
 
@@ -53,9 +61,40 @@ class Backend(Base, kw_only=True):
 
     name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     limit: Mapped[int]
+    # What a learned limit has seen (tasks.infer.limit); None: the limit is fixed.
+    learned: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True), default=None)
     not_before: Mapped[datetime | None] = mapped_column(default=None)
     trouble: Mapped[str | None] = mapped_column(sa.String(32), default=None)
     failures: Mapped[int] = mapped_column(default=0)
+    # What a token of input and of output costs its person in the line.
+    input_weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    output_weight: Mapped[float] = mapped_column(default=2.0, server_default="2")
+    # Since when each priority with work waiting has been passed over for a higher one: {"2": ISO time}.
+    passed_over: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, server_default="{}")
+
+
+class Turn(Base, kw_only=True):
+    """A person's place at a backend: what they have been served, which decides whose turn is next."""
+
+    __tablename__ = "turns"
+    __table_args__ = (
+        sa.UniqueConstraint("backend", "team", "requester", "priority", name="turns_person_unique"),
+        # The fairest turn is the first entry; the level for newcomers to an empty line is the last.
+        sa.Index("turns_in_order", "backend", "in_line", "priority", "service"),
+    )
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, init=False
+    )
+    backend: Mapped[str] = mapped_column(sa.ForeignKey("backends.name", name="turns_backend"))
+    team: Mapped[str] = mapped_column(sa.String(64))
+    requester: Mapped[str] = mapped_column(sa.String(64))
+    # 0 goes before 1, and 1 before 2.
+    priority: Mapped[int]
+    weight: Mapped[float]
+    # Tokens served, times what they cost, divided by the weight: the counter of VTC (db.turns).
+    service: Mapped[float] = mapped_column(default=0.0)
+    in_line: Mapped[bool] = mapped_column(default=False)
 
 
 class Job(Base, kw_only=True):
@@ -67,6 +106,8 @@ class Job(Base, kw_only=True):
         sa.UniqueConstraint("message_key", name="jobs_message_key_unique"),
         sa.Index("jobs_by_state", "state", "created_at"),
         sa.Index("jobs_by_requester", "team", "requester", "created_at"),
+        # A person's open jobs are counted with every request.
+        _index("jobs_open", f"state IN ({_OPEN})", "team", "requester"),
     )
 
     id: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
@@ -100,6 +141,11 @@ class Job(Base, kw_only=True):
     error: Mapped[str | None] = mapped_column(sa.String(64), default=None)
     error_params: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
 
+    # Where the job stands, as its card says it (db.places): calls ahead of it, and the seconds left, from and to.
+    ahead: Mapped[int | None] = mapped_column(default=None)
+    left_from: Mapped[int | None] = mapped_column(default=None)
+    left_to: Mapped[int | None] = mapped_column(default=None)
+
 
 class Step(Base, kw_only=True):
     """One model call of a job. `level` 0 reads the text; each further level joins the answers below it."""
@@ -107,15 +153,11 @@ class Step(Base, kw_only=True):
     __tablename__ = "steps"
     __table_args__ = (
         sa.UniqueConstraint("job_id", "attempt", "level", "ordinal", name="steps_place_unique"),
-        # The claim looks for waiting steps and counts running ones; finished rows stay out of the index.
-        sa.Index(
-            "steps_in_line",
-            "backend",
-            "state",
-            "id",
-            postgresql_where=sa.text("state IN ('waiting', 'running')"),
-            sqlite_where=sa.text("state IN ('waiting', 'running')"),
-        ),
+        # The claim takes the first of a turn's waiting steps and counts a backend's running ones; places and
+        # learned limits look at those answered last. Each index holds no other rows.
+        _index("steps_in_line", "state = 'waiting'", "turn_id", "asked_at", "id"),
+        _index("steps_in_flight", "state = 'running'", "backend", "lease_until"),
+        _index("steps_done", "state = 'done'", "backend", "ended_at"),
     )
 
     id: Mapped[int] = mapped_column(
@@ -123,6 +165,10 @@ class Step(Base, kw_only=True):
     )
     job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE", name="steps_job"))
     backend: Mapped[str] = mapped_column(sa.ForeignKey("backends.name", name="steps_backend"))
+    # None: not in line yet, as after a move to another backend (db.line.adopt).
+    turn_id: Mapped[int | None] = mapped_column(sa.ForeignKey("turns.id", name="steps_turn"), default=None)
+    # When the job was asked for: a person's jobs are served in this order.
+    asked_at: Mapped[datetime | None] = mapped_column(default=None)
     attempt: Mapped[int]
     level: Mapped[int]
     ordinal: Mapped[int]
@@ -144,6 +190,10 @@ class Step(Base, kw_only=True):
     answer: Mapped[str] = mapped_column(sa.Text, default="", repr=False)
     tokens_out: Mapped[int] = mapped_column(default=0)
     truncated: Mapped[bool] = mapped_column(default=False)
+    # Calls in flight at the backend when this one began, itself included.
+    in_flight: Mapped[int] = mapped_column(default=0, server_default="0")
+    # What its turn has been charged for it so far: tokens times their cost.
+    charged: Mapped[float] = mapped_column(default=0.0, server_default="0")
 
 
 class Post(Base, kw_only=True):
@@ -152,13 +202,7 @@ class Post(Base, kw_only=True):
     __tablename__ = "posts"
     __table_args__ = (
         sa.UniqueConstraint("job_id", "attempt", "kind", "part", name="posts_place_unique"),
-        sa.Index(
-            "posts_due",
-            "lane",
-            "id",
-            postgresql_where=sa.text("state = 'wanted'"),
-            sqlite_where=sa.text("state = 'wanted'"),
-        ),
+        _index("posts_due", "state = 'wanted'", "lane", "id"),
     )
 
     id: Mapped[int] = mapped_column(

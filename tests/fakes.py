@@ -17,7 +17,8 @@ from db import backends, jobs, session
 from db.jobs import NewStep
 from db.models import Base, Job
 from db.states import Origin
-from tasks.resources import BACKEND, Resources
+from tasks.linefile import MAIN
+from tasks.resources import Resources
 from tasks.settings import Settings
 
 T = TypeVar("T")
@@ -112,13 +113,13 @@ def in_line(engine: sa.Engine, steps: int = 1, **changes: Any) -> Job:
         taken = jobs.claim(transaction, job.id, job.created_at, LEASE)
         assert taken is not None
         new = [a_step() for _ in range(steps)]
-        assert jobs.prepared(transaction, job.id, taken.fence, BACKEND, None, new, job.created_at)
+        assert jobs.prepared(transaction, job.id, taken.fence, MAIN, None, new, job.created_at)
     return the(engine, Job, job.id)
 
 
-def declare(engine: sa.Engine, limit: int = 4, name: str = BACKEND) -> None:
+def declare(engine: sa.Engine, limit: int = 4, name: str = MAIN) -> None:
     with session.transaction(engine) as transaction:
-        backends.declare(transaction, {name: limit})
+        backends.declare(transaction, [backends.Declared(name, limit)])
 
 
 def do(engine: sa.Engine, query: Callable[..., T], *arguments: Any, **named: Any) -> T:

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from db import backends
+from db.backends import Declared
 from db.models import Backend
 from tests.fakes import MINUTE, NOW, SECOND, at_once, declare, do, the
 
@@ -17,8 +18,8 @@ def main(engine: sa.Engine) -> Backend:
 
 def test_settings_make_backends_and_change_their_limits(engine: sa.Engine):
     assert do(engine, backends.every) == []
-    do(engine, backends.declare, {"main": 4, "other": 2})
-    do(engine, backends.declare, {"main": 8})
+    do(engine, backends.declare, [Declared("main", 4), Declared("other", 2)])
+    do(engine, backends.declare, [Declared("main", 8)])
     assert [(one.name, one.limit) for one in do(engine, backends.every)] == [("main", 8), ("other", 2)]
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from db import events, jobs, line
 from db.models import Backend, Job, Step
 from db.states import JobState, StepState
+from db.turns import Rank
 from tests import claimers
 from tests.fakes import LEASE, MINUTE, NOW, SECOND, at_once, declare, do, in_line, rows, set_row, the
 
@@ -84,7 +85,8 @@ def test_backends_do_not_share_slots(engine: sa.Engine):
     assert claim(engine) is not None
     declare(engine, limit=1, name="other")
     in_line(engine)
-    do(engine, lambda s: s.execute(sa.update(Step).where(Step.state == "waiting").values(backend="other")))
+    do(engine, line.move, "main", "other", None, 1000, NOW)
+    do(engine, line.adopt, lambda _: Rank())
     assert claim(engine) is None
     assert do(engine, line.claim, "other", NOW, LEASE) is not None
 

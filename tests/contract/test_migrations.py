@@ -48,7 +48,7 @@ def test_finished_rows_stay_out_of_the_indexes_that_claims_use(engine: sa.Engine
 def test_an_upgrade_of_what_is_up_to_date_changes_nothing(database_url: str, empty: sa.Engine):
     cli.upgrade(database_url)
     with empty.begin() as connection:
-        connection.execute(sa.text("INSERT INTO backends VALUES ('main', 4, NULL, NULL, 0)"))
+        connection.execute(sa.text("INSERT INTO backends (name, \"limit\", failures) VALUES ('main', 4, 0)"))
     cli.upgrade(database_url)
     with empty.connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM backends")) == 1

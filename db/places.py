@@ -1,0 +1,161 @@
+"""Where each job stands: how many calls come before it in fair order, and about how long it will take.
+
+The order is found by playing the line forward: the turn with the lowest counter takes its oldest step and is
+charged for it, as claims will do (db.turns), with answers as long as the latest ones were. The time comes from
+how long the latest calls took and how many run at once. Both are rounded, the coarser the further away, so that
+a card changes when there is something to say and not every second.
+"""
+
+import heapq
+import math
+import statistics
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, bindparam, select, true, tuple_, update
+from sqlalchemy.orm import Session
+
+from db import backends, line, posts
+from db.models import Backend, Job, Step, Turn
+from db.states import JobState, StepState
+
+# Calls further back than this are not played; their jobs are told no place.
+MOST_AHEAD = 1000
+# The latest calls that tell how long one takes, at most, and how old they may be.
+_LATEST = 40
+_LATELY = timedelta(days=1)
+# Steps of one turn that are read at once.
+_PAGE = 50
+
+# A place is told exactly up to 10, then rounded up to these.
+_PLACES = (*range(11), 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, MOST_AHEAD)
+# Seconds: what a card can say of the time left. The last is an hour.
+_TIMES = (0, 15, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Calls ahead, and seconds until the job is done: at least and at most. None: nobody can tell yet."""
+
+    ahead: int | None
+    left_from: int | None
+    left_to: int | None
+
+
+NOWHERE = Place(None, None, None)
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    job_id: str
+    tokens_in: int
+
+
+def changed(session: Session, backend_name: str, now: datetime) -> dict[str, Place]:
+    """The jobs at a backend that no longer stand where their rows say, and where they stand. Changes nothing."""
+    backend = session.get(Backend, backend_name)
+    if backend is None:
+        return {}
+    found = of_backend(session, backend, now)
+    told = select(Job.id, Job.ahead, Job.left_from, Job.left_to).where(_in_line(backend_name))
+    return {
+        job_id: found.get(job_id, NOWHERE)
+        for job_id, *place in session.execute(told)
+        if found.get(job_id, NOWHERE) != Place(*place)
+    }
+
+
+def write(session: Session, places: Mapping[str, Place]) -> None:
+    """Note places in their jobs' rows and refresh the cards. A job that somebody holds is left for the next time."""
+    free = select(Job.id).where(Job.id.in_(places), _IS_WAITING).order_by(Job.id)
+    for job_id in session.scalars(free.with_for_update(skip_locked=True)).all():
+        session.execute(update(Job).where(Job.id == job_id).values(vars(places[job_id])))
+        posts.refresh_card(session, job_id)
+
+
+def of_backend(session: Session, backend: Backend, now: datetime) -> dict[str, Place]:
+    """The place of every job that waits at a backend, as far as MOST_AHEAD calls back."""
+    latest = line.answered_since(session, backend.name, now - _LATELY, _LATEST)
+    mean_out = statistics.fmean(each.tokens_out for each in latest) if latest else 0.0
+    order = list(_play(session, backend, mean_out))
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    for ahead, waiting in enumerate(order):
+        first.setdefault(waiting.job_id, ahead)
+        last[waiting.job_id] = ahead
+    seconds = [each.seconds for each in latest]
+    free = backends.most_in_flight(backend) - line.in_flight(session, backend.name, now)
+    troubled = backend.failures > 0
+    return {
+        job_id: _place(ahead, last[job_id], [] if troubled else seconds, backend.limit, free)
+        for job_id, ahead in first.items()
+    }
+
+
+def _place(first: int, last: int, seconds: Sequence[float], limit: int, free: int) -> Place:
+    ahead = _PLACES[bisect_left(_PLACES, first)]
+    if not seconds:
+        return Place(ahead, None, None)
+    mean = statistics.fmean(seconds)
+    spread = statistics.stdev(seconds) if len(seconds) > 1 else mean / 2
+    # Calls end one after the other, `limit` at a time; the last of ours then takes as long as a call does.
+    rounds = max(0, last + 1 - max(free, 0)) / limit
+    middle, off = rounds * mean + mean, math.sqrt(rounds * spread**2 / limit + spread**2)
+    low, high = max(0.0, min(middle - off, 0.8 * middle)), max(middle + off, 1.2 * middle)
+    left_from = _TIMES[bisect_right(_TIMES, low) - 1]
+    above = bisect_left(_TIMES, high)
+    return Place(ahead, left_from, _TIMES[above] if above < len(_TIMES) else None)
+
+
+def _play(session: Session, backend: Backend, mean_out: float) -> Iterator[_Waiting]:
+    """The waiting calls of a backend in the order in which they will be claimed."""
+    in_line = select(Turn).where(Turn.backend == backend.name, Turn.in_line == true())
+    ready: list[tuple[int, float, int, float, _Waiting, Iterator[_Waiting]]] = []
+    for turn in session.scalars(in_line.order_by(Turn.priority, Turn.service).limit(MOST_AHEAD)):
+        steps = _steps(session, turn.id)
+        waiting = next(steps, None)
+        if waiting is not None:
+            heapq.heappush(ready, (turn.priority, turn.service, turn.id, turn.weight, waiting, steps))
+    for _ in range(MOST_AHEAD):
+        if not ready:
+            return
+        priority, service, turn_id, weight, waiting, steps = ready[0]
+        yield waiting
+        cost = waiting.tokens_in * backend.input_weight + mean_out * backend.output_weight
+        following = next(steps, None)
+        if following is None:
+            heapq.heappop(ready)
+        else:
+            heapq.heapreplace(ready, (priority, service + cost / weight, turn_id, weight, following, steps))
+
+
+_STEPS_OF_TURN = (
+    select(Step.asked_at, Step.id, Step.job_id, Step.tokens_in)
+    .where(Step.turn_id == bindparam("turn"), Step.state == StepState.WAITING)
+    .order_by(Step.asked_at, Step.id)
+    .limit(_PAGE)
+)
+
+
+def _steps(session: Session, turn_id: int) -> Iterator[_Waiting]:
+    """A turn's waiting steps, oldest first, a page at a time: most are never asked for."""
+    page = session.execute(_STEPS_OF_TURN, {"turn": turn_id}).all()
+    while page:
+        for _, _, job_id, tokens_in in page:
+            yield _Waiting(job_id, tokens_in)
+        if len(page) < _PAGE:
+            return
+        after = _STEPS_OF_TURN.where(tuple_(Step.asked_at, Step.id) > (page[-1].asked_at, page[-1].id))
+        page = session.execute(after, {"turn": turn_id}).all()
+
+
+_IS_WAITING = Job.state.in_((JobState.WAITING, JobState.RUNNING))
+
+
+def _in_line(backend: str) -> ColumnElement[bool]:
+    """Jobs with a step that waits at a backend, by its turns: the index of waiting steps begins with them."""
+    turns = select(Turn.id).where(Turn.backend == backend, Turn.in_line == true())
+    waiting = select(Step.job_id).where(Step.turn_id.in_(turns), Step.state == StepState.WAITING)
+    return _IS_WAITING & Job.id.in_(waiting)

@@ -1,0 +1,194 @@
+"""Whose turn it is at a backend: the Virtual Token Counter (VTC; Sheng et al., "Fairness in Serving Large
+Language Models", OSDI 2024).
+
+Each person with work in line has a counter of the service they got: tokens read and written, times what they
+cost, divided by the person's weight. The lowest counter is next. Whoever comes back after a pause is lifted to
+the lowest counter of those in line, so that nobody saves up credit while they are away.
+
+Priorities are strict: 0 goes before 1, and 1 before 2. But a priority that was passed over for AGEING, with
+work waiting all the while, gets the next slot.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, case, exists, func, select, true, update
+from sqlalchemy.orm import Session, aliased
+
+from db.models import Backend, Moment, Step, Turn
+from db.session import add_if_missing
+from db.states import StepState
+
+AGEING = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A person's standing: with weight 2 they get twice the tokens of weight 1; priority 0 is served first."""
+
+    weight: float = 1.0
+    priority: int = 1
+
+
+@dataclass(frozen=True)
+class Next:
+    """Whose turn is next, and their oldest step that is due."""
+
+    turn_id: int
+    step_id: int
+    has_more: bool
+    in_flight: int
+
+
+# Built once: every claim asks them, and building one takes longer than running it.
+_NOW = bindparam("now", type_=Moment())
+_WAITING = (Step.turn_id == Turn.id) & (Step.state == StepState.WAITING)
+_DUE = _WAITING & (Step.not_before <= _NOW)
+_OLDEST = select(Step.id).where(_DUE).order_by(Step.asked_at, Step.id).limit(1).scalar_subquery()
+_SECOND = select(Step.id).where(_WAITING).offset(1).limit(1).scalar_subquery()
+_LIVE = (
+    select(func.count())
+    .select_from(Step)
+    .where(Step.backend == bindparam("backend"), Step.state == StepState.RUNNING, Step.lease_until > _NOW)
+    .scalar_subquery()
+)
+_other = aliased(Turn)
+_LOWEST = (
+    select(func.max(_other.priority))
+    .where(_other.backend == bindparam("backend"), _other.in_line == true())
+    .scalar_subquery()
+)
+_FIRST = (
+    select(Turn.id, Turn.priority, _OLDEST, _SECOND, _LIVE, _LOWEST)
+    .where(Turn.backend == bindparam("backend"), Turn.in_line == true(), exists(select(1).where(_DUE)))
+    .where(Turn.priority >= bindparam("priority"))
+    .order_by(Turn.priority, Turn.service, Turn.id)
+    .limit(1)
+)
+
+
+def join(session: Session, backend: str, team: str, requester: str, rank: Rank) -> int:
+    """Give a person a place in line, or keep the one they have; returns the turn's id.
+
+    The turn stays locked until the steps that come with it are committed, so that no claim meanwhile takes it
+    for empty.
+    """
+    query = select(Turn).filter_by(backend=backend, team=team, requester=requester, priority=rank.priority)
+    query = query.with_for_update()
+    turn = session.scalar(query)
+    if turn is None:
+        new = Turn(
+            backend=backend, team=team, requester=requester, priority=rank.priority, weight=rank.weight
+        )
+        add_if_missing(session, new)
+        turn = session.scalars(query.execution_options(populate_existing=True)).one()
+    turn.weight = rank.weight
+    if not turn.in_line:
+        turn.service = max(turn.service, _level(session, turn))
+        turn.in_line = True
+    session.flush()
+    return turn.id
+
+
+def choose(session: Session, backend: Backend, now: datetime) -> Next | None:
+    """The turn and the step that come next at a backend, whose lock the caller holds; None: nothing is due."""
+    first = _first(session, backend, now, 0)
+    if first is None:
+        return None
+    turn_id, priority, step_id, second, in_flight, lowest = first
+    if lowest > priority or backend.passed_over:
+        aged = _aged(session, backend, now, priority, lowest)
+        if aged is not None:
+            turn_id, _, step_id, second, _, _ = aged
+    return Next(turn_id, step_id, second is not None, in_flight)
+
+
+def serve(session: Session, turn_id: int, cost: float, *, has_more: bool) -> None:
+    """Charge a turn for a step that begins; without another one waiting it leaves the line."""
+    if not has_more:
+        # The lock first, and the look in a statement of its own: somebody may just be adding steps.
+        session.execute(select(Turn.id).where(Turn.id == turn_id).with_for_update())
+        waits = exists().where(Step.turn_id == turn_id, Step.state == StepState.WAITING)
+        if not session.scalar(select(waits)):
+            session.execute(update(Turn).where(Turn.id == turn_id).values(in_line=False))
+    charge(session, turn_id, cost)
+
+
+def charge(session: Session, turn_id: int | None, cost: float) -> None:
+    """Add to what a turn has been served; less than nothing takes back what was charged too much."""
+    if turn_id is not None and cost:
+        session.execute(
+            update(Turn).where(Turn.id == turn_id).values(service=Turn.service + cost / Turn.weight)
+        )
+
+
+def put_back(session: Session, step: Step) -> None:
+    """A step that was not answered stands in its old place again, and its person is charged nothing for it."""
+    if step.turn_id is not None:
+        session.execute(
+            update(Turn)
+            .where(Turn.id == step.turn_id)
+            .values(in_line=True, service=Turn.service - step.charged / Turn.weight)
+        )
+    step.charged = 0.0
+
+
+def tidy(session: Session) -> None:
+    """Take those out of the line whose waiting steps were all cancelled; claims pass them over anyway."""
+    some = exists().where(_WAITING)
+    empty = (
+        select(Turn.id)
+        .where(Turn.in_line == true(), ~some)
+        .order_by(Turn.id)
+        .with_for_update(skip_locked=True)
+    )
+    found = list(session.scalars(empty))
+    if found:
+        # Look again now that they are locked: steps may have come with a commit in between.
+        session.execute(
+            update(Turn)
+            .where(Turn.id.in_(found))
+            .values(in_line=case((some, True), else_=False))
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _first(
+    session: Session, backend: Backend, now: datetime, priority: int
+) -> tuple[int, int, int, int | None, int, int] | None:
+    values = {"backend": backend.name, "now": now, "priority": priority}
+    row = session.execute(_FIRST, values).first()
+    return None if row is None else tuple(row)
+
+
+def _aged(
+    session: Session, backend: Backend, now: datetime, served: int, lowest: int
+) -> tuple[int, int, int, int | None, int, int] | None:
+    """The turn of the priority that has been passed over for too long, if there is one; notes who is passed."""
+    passed: dict[str, str] = {}
+    aged = None
+    priority = served + 1
+    while priority <= lowest:
+        waiting = _first(session, backend, now, priority)
+        if waiting is None:
+            break
+        priority = waiting[1]
+        since = backend.passed_over.get(str(priority), now.isoformat())
+        if aged is None and now - datetime.fromisoformat(since) >= AGEING:
+            aged = waiting
+        else:
+            passed[str(priority)] = since
+        priority += 1
+    if passed != backend.passed_over:
+        backend.passed_over = passed
+    return aged
+
+
+def _level(session: Session, turn: Turn) -> float:
+    """Where newcomers start: level with the least served in line, or with who was served most if none is."""
+    same = (Turn.backend == turn.backend) & (Turn.priority == turn.priority)
+    least = select(func.min(Turn.service)).where(same, Turn.in_line == true())
+    level = session.scalar(least)
+    if level is None:
+        level = session.scalar(select(func.max(Turn.service)).where(same))
+    return level or 0.0
