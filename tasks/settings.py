@@ -1,15 +1,32 @@
 """Every setting, read once at start; `.env.example` lists the same ones and is checked against this class."""
 
+import re
 import sys
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode
 
 from db.settings import DatabaseSettings
 
-Limit = Annotated[int, Field(ge=1, le=1024)]
+_IN_THE_FILE = ("llm_url", "llm_model", "llm_api_key", "llm_limit", "llm_context")
+"""What LINE_FILE says in place of a setting."""
+
+
+def auto_or_number(value: object) -> object:
+    """`value` as a limit of calls in flight; raises ValueError."""
+    if value == "auto" or (type(value) is int and 1 <= value <= 1024):
+        return value
+    raise ValueError("must be auto or a whole number from 1 to 1024")
+
+
+def base_url(value: str) -> str:
+    """`value` as an OpenAI-compatible base URL, without a slash at its end; raises ValueError."""
+    value = value.rstrip("/")
+    if not (value.startswith(("https://", "http://")) and value.endswith("/v1")):
+        raise ValueError("must be an address that ends in /v1, such as http://gpu:8000/v1")
+    return value
 
 
 class Settings(DatabaseSettings):
@@ -40,13 +57,20 @@ class Settings(DatabaseSettings):
         default=SecretStr(""), description="Sent as a bearer token to the model server."
     )
     llm_model: str = Field(default="", description="The model's name as the server knows it.")
-    llm_limit: Limit = Field(
-        default=4, description="The most calls in flight at the model server, by all workers together."
+    llm_limit: Literal["auto"] | int = Field(
+        default="auto",
+        description="The most calls in flight at the model server, by all workers together: "
+        "auto learns it, or a number from 1 to 1024.",
     )
     llm_context: int = Field(
         default=8192,
         ge=1024,
         description="The model's context window in tokens; longer texts are cut into parts.",
+    )
+    line_file: str = Field(
+        default="",
+        description="A TOML file that lists several model servers and the fairness of the line; "
+        "it takes the place of LLM_URL, LLM_MODEL, LLM_API_KEY, LLM_LIMIT and LLM_CONTEXT.",
     )
     llm_connect_timeout: timedelta = Field(
         default=timedelta(seconds=5), description="Until the server accepts a connection."
@@ -71,6 +95,14 @@ class Settings(DatabaseSettings):
     retention: timedelta = Field(
         default=timedelta(days=30),
         description="How long ended requests, with their texts and results, are kept.",
+    )
+    most_open: int = Field(
+        default=20, ge=1, description="The most requests that one person may have open at once."
+    )
+    admins: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Who may cancel anybody's request in their workspace: "
+        "Slack user ids with commas between them.",
     )
     prepare_concurrency: int = Field(
         default=2, ge=1, description="Processes that prepare text, per `prepare` worker."
@@ -110,10 +142,24 @@ class Settings(DatabaseSettings):
     @field_validator("llm_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
-        value = value.rstrip("/")
-        if value and not (value.startswith(("https://", "http://")) and value.endswith("/v1")):
-            raise ValueError("must be an address that ends in /v1, such as http://gpu:8000/v1")
-        return value
+        return base_url(value) if value else value
+
+    @field_validator("llm_limit", mode="before")
+    @classmethod
+    def _auto_or_number(cls, value: object) -> object:
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,4}", value.strip()):
+            value = int(value)
+        return auto_or_number(value)
+
+    @field_validator("admins", mode="before")
+    @classmethod
+    def _user_ids(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        ids = frozenset(word.strip() for word in value.split(",") if word.strip())
+        if not all(re.fullmatch("[UW][A-Z0-9]+", word) for word in ids):
+            raise ValueError("must be Slack user ids such as U0ADA, with commas between them")
+        return ids
 
     @field_validator("api_tokens", mode="before")
     @classmethod
@@ -148,13 +194,27 @@ def load(*needed: str) -> Settings:
     except ValidationError as error:
         complaints = [f"{_name(problem['loc'])} {_reason(problem)}." for problem in error.errors()]
     else:
-        complaints = [
-            f"{name.upper()} is not set." for name in needed if not _is_set(getattr(settings, name))
-        ]
+        complaints = [*_missing(settings, needed), *_said_twice(settings)]
         if not complaints:
             return settings
     sys.stderr.write("\n".join([*complaints, "See .env.example for what each setting means.", ""]))
     raise SystemExit(2)
+
+
+def _missing(settings: Settings, needed: tuple[str, ...]) -> list[str]:
+    elsewhere = _IN_THE_FILE if settings.line_file else ()
+    return [
+        f"{name.upper()} is not set."
+        for name in needed
+        if name not in elsewhere and not _is_set(getattr(settings, name))
+    ]
+
+
+def _said_twice(settings: Settings) -> list[str]:
+    twice = [name.upper() for name in _IN_THE_FILE if name in settings.model_fields_set]
+    if settings.line_file and twice:
+        return [f"LINE_FILE cannot be set together with {', '.join(twice)}."]
+    return []
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -18,9 +18,9 @@ PAGE = pathlib.Path(__file__).with_name("settings.md")
 # In the order of the page; a setting that no group takes comes last.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Slack": ("slack_",),
-    "Model server": ("llm_",),
+    "Model server": ("llm_", "line_"),
     "Database and broker": ("database_", "broker_"),
-    "Requests": ("job_", "retention"),
+    "Requests": ("job_", "retention", "most_", "admins"),
     "Processes": ("prepare_", "infer_", "deliver_"),
     "Web": ("api_", "host", "port"),
     "Words and logs": ("language", "log_"),
@@ -40,9 +40,11 @@ reads all of them once, when it starts; after a change, restart it.
 - Secrets never show in a log or in an error.
 - All processes must see the same values. `web` alone reads the settings of the group Web.
 
-Which ones are needed: `release` needs `DATABASE_URL` alone. All others need `SLACK_BOT_TOKEN`, `LLM_URL` and
-`LLM_MODEL` too, and `web` also `SLACK_SIGNING_SECRET` or `SLACK_APP_TOKEN`. `make run` fills in what is not
-set with its stand-ins; the playground's own settings are in [its README](../../playground/README.md).
+Which ones are needed: `release` needs `DATABASE_URL` alone. All others need `SLACK_BOT_TOKEN` and the model
+server too, by `LLM_URL` and `LLM_MODEL` or by `LINE_FILE`
+([several model servers](../how-to/several-model-servers.md)), and `web` also `SLACK_SIGNING_SECRET` or
+`SLACK_APP_TOKEN`. `make run` fills in what is not set with its stand-ins; the playground's own settings are in
+[its README](../../playground/README.md).
 """
 
 
@@ -72,7 +74,7 @@ def _default(field: FieldInfo) -> str:
         value = value.get_secret_value()
     if isinstance(value, timedelta):
         return f"`{_iso(value)}`"
-    return "-" if value in ("", {}, None) else f"`{value}`"
+    return "-" if value in ("", {}, frozenset(), None) else f"`{value}`"
 
 
 def _iso(value: timedelta) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.recipes.command import Asked, parse, split_request
-from tasks.recipes.recipe import Problem, Recipe, RecipeError, key, letters, line_of, read
+from tasks.recipes.recipe import Recipe, RecipeError, key, letters, read
+from tasks.tomlfile import Problem, line_of
 
 __all__ = ["Asked", "Recipe", "RecipeError", "Recipes", "load", "split_request"]
 

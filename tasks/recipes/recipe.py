@@ -1,13 +1,14 @@
 """What a recipe file may say, and its errors told by file and line."""
 
 import re
-import tomllib
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from tasks import tomlfile
+from tasks.tomlfile import Problem, line_of
 
 RESERVED = frozenset({"help", "status", "cancel"})
 """Words that `/analyze` takes for itself (DESIGN, section 8)."""
@@ -69,24 +70,8 @@ class Recipe(_Strict):
         return self
 
 
-@dataclass(frozen=True, order=True)
-class Problem:
-    """One thing that is wrong, in one sentence, and where."""
-
-    file: Path
-    line: int
-    says: str
-
-    def __str__(self) -> str:
-        return f"{self.file}, line {self.line}: {self.says}"
-
-
-class RecipeError(Exception):
+class RecipeError(tomlfile.Broken):
     """Recipe files are broken; `problems` tells all of them, and str() one on each line."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = tuple(sorted(problems))
-        super().__init__("\n".join(map(str, self.problems)))
 
 
 def key(word: str) -> str:
@@ -101,18 +86,14 @@ def letters(word: str) -> str:
 
 def read(file: Path) -> Recipe:
     """The recipe in `file`; raises RecipeError."""
-    source = _source(file)
     try:
-        values = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
-        line = int(found[1]) if found and found[1] else _last_line(source)
-        says = re.sub(r" \(at .*\)$", "", str(error))
-        raise RecipeError([Problem(file, line, f"this is not TOML: {says}.")]) from error
+        source, values = tomlfile.read(file)
+    except tomlfile.Broken as error:
+        raise RecipeError([*error.problems]) from error
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
-        raise RecipeError([_problem(file, source, dict(each)) for each in error.errors()]) from error
+        raise RecipeError(tomlfile.problems(file, source, error, "a recipe")) from error
     problems = []
     if recipe.name != file.stem:
         says = f"`name` is '{recipe.name}', and the file is named for '{file.stem}'."
@@ -124,58 +105,3 @@ def read(file: Path) -> Recipe:
     if problems:
         raise RecipeError(problems)
     return recipe
-
-
-def _source(file: Path) -> str:
-    raw = b""
-    try:
-        raw = file.read_bytes()
-        return raw.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise RecipeError([Problem(file, line, "this is not UTF-8 text.")]) from error
-    except OSError as error:
-        raise RecipeError([Problem(file, 1, f"it cannot be read: {error.strerror}.")]) from error
-
-
-def _problem(file: Path, source: str, error: dict[str, Any]) -> Problem:
-    path = tuple(str(part) for part in error["loc"] if isinstance(part, str))
-    says = str(error["msg"])
-    if error["type"] == "value_error" and not path:
-        name, _, says = says.removeprefix("Value error, ").partition(": ")
-        path = (name,)
-        says = f"`{name}` {says}."
-    elif error["type"] == "missing":
-        says = f"`{'.'.join(path)}` is missing."
-    elif error["type"] == "extra_forbidden":
-        says = f"`{'.'.join(path)}` is not a key of a recipe."
-    else:
-        says = f"`{'.'.join(path)}` is wrong: {says[:1].lower()}{says[1:]}."
-    return Problem(file, line_of(source, path), says)
-
-
-def line_of(source: str, path: tuple[str, ...]) -> int:
-    """The line (from 1) where the key `path` of a TOML text is set; where it is missing, the line of
-    its table; where that is missing too, the last line.
-    """
-    table: tuple[str, ...] = ()
-    quote, parent = "", _last_line(source)
-    for number, line in enumerate(source.split("\n"), 1):
-        if quote:
-            quote = "" if quote in line else quote
-            continue
-        if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
-            table = tuple(header[1].split("."))
-            parent = number if table == path[:-1] else parent
-        elif setting := re.match(r"\s*([\w.\"'-]+)\s*=(.*)", line):
-            here = (*table, *re.sub(r"[\"']", "", setting[1]).split("."))
-            if here == path[: len(here)] and (here == path or setting[2].lstrip().startswith("{")):
-                return number
-            quote = next((q for q in ('"""', "'''") if setting[2].count(q) == 1), "")
-        if table == path and path:
-            return number
-    return parent
-
-
-def _last_line(source: str) -> int:
-    return max(1, len(source.rstrip("\n").split("\n")))

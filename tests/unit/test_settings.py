@@ -34,7 +34,7 @@ def refused(capsys, *needed: str) -> list[str]:
 
 
 def test_nothing_has_to_be_set_unless_it_is_needed(capsys):
-    assert load().llm_limit == 4
+    assert load().llm_limit == "auto"
     assert refused(capsys, "slack_bot_token", "llm_url", "port") == [
         "SLACK_BOT_TOKEN is not set.",
         "LLM_URL is not set.",
@@ -44,8 +44,12 @@ def test_nothing_has_to_be_set_unless_it_is_needed(capsys):
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("LLM_LIMIT", "0", "LLM_LIMIT is not valid: input should be greater than or equal to 1."),
-        ("LLM_LIMIT", "many", "LLM_LIMIT is not valid: input should be a valid integer"),
+        *(
+            ("LLM_LIMIT", value, "LLM_LIMIT must be auto or a whole number from 1 to 1024.")
+            for value in ("0", "-1", "1025", "4.0", "many", "9" * 5000)
+        ),
+        ("ADMINS", "U0ADA,ada", "ADMINS must be Slack user ids such as U0ADA, with commas between them."),
+        ("MOST_OPEN", "0", "MOST_OPEN is not valid: input should be greater than or equal to 1."),
         (
             "LLM_URL",
             "http://gpu:8000",
@@ -112,6 +116,23 @@ def test_an_empty_value_is_no_value(monkeypatch):
     assert (load().port, load().api_tokens) == (8000, {})
 
 
+def test_a_line_file_takes_the_place_of_the_one_servers_settings(monkeypatch, capsys):
+    monkeypatch.setenv("LINE_FILE", "line.toml")
+    monkeypatch.setenv("LLM_MODEL", "")
+    monkeypatch.setenv("LLM_CALL_TIMEOUT", "PT1M")
+    assert load("llm_url", "llm_model").line_file == "line.toml"
+    assert refused(capsys, "llm_url", "slack_bot_token") == ["SLACK_BOT_TOKEN is not set."]
+
+
+def test_a_line_file_and_the_one_servers_settings_are_not_both_set(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("LINE_FILE", "line.toml")
+    monkeypatch.setenv("LLM_URL", "http://gpu:8000/v1")
+    monkeypatch.setenv("LLM_API_KEY", "hunter2")
+    # Even a default is said twice when somebody says it.
+    (tmp_path / ".env").write_text("LLM_LIMIT=auto\nLLM_CONTEXT=\n")
+    assert refused(capsys) == ["LINE_FILE cannot be set together with LLM_URL, LLM_API_KEY, LLM_LIMIT."]
+
+
 @pytest.mark.parametrize("short", ["postgres://", "postgresql://", "postgresql+psycopg://"])
 def test_addresses_as_platforms_hand_them_out_are_understood(monkeypatch, short):
     monkeypatch.setenv("DATABASE_URL", f"{short}u:p@h/d")
@@ -126,6 +147,9 @@ def test_addresses_as_platforms_hand_them_out_are_understood(monkeypatch, short)
         ("JOB_DEADLINE", "PT30M", timedelta(minutes=30)),
         ("RETENTION", "P7D", timedelta(days=7)),
         ("LLM_STALL_TIMEOUT", "00:00:20", timedelta(seconds=20)),
+        ("LLM_LIMIT", "auto", "auto"),
+        ("LLM_LIMIT", " 1024 ", 1024),
+        ("ADMINS", "U0ADA, W1,", {"U0ADA", "W1"}),
     ],
 )
 def test_values_are_read_as_people_write_them(monkeypatch, name, value, read):
@@ -160,7 +184,7 @@ def test_the_examples_values_are_the_defaults(monkeypatch):
     assert all(
         value
         for name, value, _ in entries()
-        if getattr(defaults, name.lower()) not in ("", {}, SecretStr(""))
+        if getattr(defaults, name.lower()) not in ("", {}, set(), SecretStr(""))
     )
 
 
