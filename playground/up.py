@@ -275,7 +275,8 @@ def greeting(plan: Plan, data: pathlib.Path, strong: Callable[[str], str]) -> st
     if plan.model_stands_in:
         model = "built in: quotes a text's own main sentences (LLM_URL in .env: a real one)"
     else:
-        model = plans.without_password(plan.env["LLM_URL"])
+        several = f"those of {plan.env.get('LINE_FILE')}"
+        model = plans.without_password(plan.env["LLM_URL"]) if "LLM_URL" in plan.env else several
     lines = {
         "Slack": slack,
         "Model": model,

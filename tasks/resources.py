@@ -1,6 +1,7 @@
 """What the stages work with, opened on first use in the process that uses it."""
 
 import functools
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -9,13 +10,10 @@ import sqlalchemy as sa
 from slack_sdk import WebClient
 
 from db import session
-from tasks import recipes, slack
+from tasks import linefile, recipes, slack
 from tasks.app import make_celery
 from tasks.bell import Bell
 from tasks.settings import Settings
-
-# Every job goes to the one backend that the settings describe.
-BACKEND = "main"
 
 
 def utcnow() -> datetime:
@@ -34,6 +32,8 @@ class Resources:
     ) -> None:
         self.settings = settings
         self.patience = patience
+        # Set when the process is told to end: what runs goes on, and nothing more is claimed.
+        self.stopping = threading.Event()
         self.clock = clock
 
     @functools.cached_property
@@ -50,6 +50,11 @@ class Resources:
     def recipes(self) -> recipes.Recipes:
         """The analyses that people can ask for."""
         return recipes.load()
+
+    @functools.cached_property
+    def line(self) -> linefile.Line:
+        """The model servers, and who is served how; raises BadLine."""
+        return linefile.load(self.settings, self.recipes.names())
 
     @functools.cached_property
     def slack(self) -> WebClient:

@@ -1,11 +1,16 @@
 """Once a second: ring for whatever is due and unclaimed, free dead leases, end overdue jobs, forget old ones."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.orm import Session
 
-from db import jobs, line, posts, session
+from db import backends, jobs, line, places, posts, session, turns
+from db.models import Backend
 from tasks.app import DELIVER, INFER, PREPARE, SWEEP_EVERY
+from tasks.infer import learn
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -29,9 +34,48 @@ def sweep(resources: Resources) -> None:
         freed = line.free_dead(transaction, now, MOST_CLAIMS)
     with session.transaction(resources.engine) as transaction:
         forgotten = jobs.delete_older(transaction, now - resources.settings.retention)
+    _keep_line(resources, now)
     _ring(resources, now)
     if overdue or hopeless or freed or forgotten:
         log.info("swept", overdue=len(overdue), hopeless=len(hopeless), freed=freed, forgotten=forgotten)
+
+
+def _keep_line(resources: Resources, now: datetime) -> None:
+    """Let every step wait where it can be served, limits learn, and cards say where their jobs stand."""
+    fair = resources.line
+    with session.reading(resources.engine) as reading:
+        known = {backend.name: backend for backend in backends.every(reading)}
+    with session.transaction(resources.engine) as transaction:
+        for backend in known.values():
+            _send_elsewhere(transaction, resources, backend, known, now)
+        line.adopt(transaction, fair.rank)
+        turns.tidy(transaction)
+    for server in fair.servers:
+        learn.look(resources, server)
+        with session.reading(resources.engine) as reading:
+            moved = places.changed(reading, server.name, now)
+        if moved:
+            with session.transaction(resources.engine) as transaction:
+                places.write(transaction, moved)
+
+
+def _send_elsewhere(
+    transaction: Session, resources: Resources, backend: Backend, known: Mapping[str, Backend], now: datetime
+) -> None:
+    """Steps wait at the first backend that serves their recipe and is not out: at a fallback while it must be."""
+    fair, wanted = resources.line, defaultdict(list)
+    for recipe in resources.recipes.names():
+        serving = [server for server in fair.serving(recipe) if server.name in known]
+        healthy = [server for server in serving if not backends.is_out(known[server.name])]
+        if healthy and healthy[0].name != backend.name:
+            wanted[healthy[0].name].append(recipe)
+    for name, recipes in wanted.items():
+        server = fair.server(name)
+        if server is None:
+            continue
+        moved = line.move(transaction, backend.name, name, recipes, server.context, now)
+        if moved:
+            log.warning("line.moved", backend=backend.name, to=name, steps=moved)
 
 
 def _ring(resources: Resources, now: datetime) -> None:

@@ -6,13 +6,15 @@ import time
 from datetime import timedelta
 
 import structlog
-from celery import Celery
+from celery import Celery, signals
 from sqlalchemy.exc import DBAPIError
 
 from db import backends, session
+from tasks.infer.limit import START
+from tasks.linefile import BadLine
 from tasks.pipeline import install
 from tasks.recipes import RecipeError
-from tasks.resources import BACKEND, Resources
+from tasks.resources import Resources
 from tasks.settings import Settings
 
 log = structlog.get_logger()
@@ -23,19 +25,22 @@ DATABASE_WITHIN = timedelta(seconds=60)
 
 
 def run(celery: Celery, process: str, settings: Settings) -> int:
-    """Work until told to stop; 2: a recipe is wrong, 1: no database."""
+    """Work until told to stop; 2: a recipe or the line file is wrong, 1: no database."""
     resources = Resources(settings)
     try:
         # Read here, before any work: a broken recipe stops the start, not somebody's request.
-        log.info("starting", recipes=resources.recipes.names())
+        servers = [server.name for server in resources.line.servers]
+        log.info("starting", recipes=resources.recipes.names(), backends=servers)
         _declare(resources)
-    except RecipeError as error:
+    except (RecipeError, BadLine) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except DBAPIError as error:
         reason = str(error.orig).strip()
         sys.stderr.write(f"The database cannot be used: {reason}. Did `python -m db upgrade` run?\n")
         return 1
+    # Celery then waits for the tasks that run; one that went on claiming would never end.
+    signals.worker_shutting_down.connect(lambda **_: resources.stopping.set(), weak=False)
     # The pool's children must open connections of their own.
     resources.engine.dispose()
     queues = install(celery, process, resources)
@@ -61,11 +66,22 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
 
 def _declare(resources: Resources) -> None:
     """Write down the backends; waits for a database that is not there yet, or not migrated."""
+    fair = resources.line
+    declared = [
+        backends.Declared(
+            server.name,
+            server.limit or START,
+            server.limit is None,
+            fair.input_weight,
+            fair.output_weight,
+        )
+        for server in fair.servers
+    ]
     until = time.monotonic() + DATABASE_WITHIN.total_seconds()
     while True:
         try:
             with session.transaction(resources.engine) as transaction:
-                backends.declare(transaction, {BACKEND: resources.settings.llm_limit})
+                backends.declare(transaction, declared)
         except DBAPIError as error:
             if time.monotonic() > until:
                 raise

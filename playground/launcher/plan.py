@@ -52,7 +52,7 @@ def plan(
     # An empty setting counts as unset, here as in the product.
     env = {name: value for name, value in environment.items() if value}
     slack_stands_in = "SLACK_BOT_TOKEN" not in env
-    model_stands_in = "LLM_URL" not in env
+    model_stands_in = "LLM_URL" not in env and "LINE_FILE" not in env
     if slack_stands_in:
         refuse_half_a_slack(env)
     ports = choose_ports(env, wish, is_free, with_playground=slack_stands_in or model_stands_in)

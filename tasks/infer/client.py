@@ -17,7 +17,7 @@ import httpx
 
 from tasks.infer import refusal, scrub, sse
 from tasks.infer.answer import LARGEST, Answer, Complained, Gathering, Malformed, whole
-from tasks.infer.errors import Broken, ModelError, Refused, Unreachable
+from tasks.infer.errors import Broken, Misconfigured, ModelError, Unreachable
 from tasks.infer.watch import Limits, OnProgress, Watch
 
 __all__ = ["Answer", "Call", "Limits", "OnProgress", "complete"]
@@ -29,13 +29,17 @@ _CONNECTED = (".connect_tcp.complete", ".connect_unix_socket.complete", ".start_
 
 @dataclass(frozen=True)
 class Call:
-    """What to ask. `max_tokens` bounds the answer; `response_format` is OpenAI's, for answers in JSON."""
+    """What to ask. `max_tokens` bounds the answer; `response_format` is OpenAI's, for answers in JSON.
+
+    `user` is OpenAI's too: who asks, by a digest, so that operators of the server can tell people apart.
+    """
 
     model: str
     messages: list[dict[str, str]]
     max_tokens: int
     temperature: float = 0.2
     response_format: dict[str, Any] | None = None
+    user: str = ""
 
 
 def complete(
@@ -121,7 +125,7 @@ def _headers(api_key: str) -> dict[str, str]:
     if not api_key:
         return headers
     if not (api_key.isascii() and api_key.isprintable()):
-        raise Refused("the API key has characters that no header can carry")
+        raise Misconfigured("the API key has characters that no header can carry")
     return headers | {"authorization": f"Bearer {api_key}"}
 
 
@@ -134,6 +138,8 @@ def _body(call: Call) -> bytes:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if call.user:
+        body["user"] = call.user
     if call.response_format is not None:
         body["response_format"] = call.response_format
     # Half a surrogate pair, as broken files bring it, has no UTF-8; a question mark stands in for it.
@@ -195,7 +201,7 @@ def _refused(response: httpx.Response, watch: Watch, secrets: Secrets, now: date
     """The error for an answer that is not 200."""
     wait = refusal.retry_after(response.headers, now)
     if response.is_redirect:
-        return Refused(
+        return Misconfigured(
             "the server answered with a redirect; set the address it leads to", status=response.status_code
         )
     body = b""
@@ -222,7 +228,7 @@ def _converted(watch: Watch, secrets: Secrets) -> Iterator[None]:
     except httpx.PoolTimeout as error:
         raise Unreachable("no connection is free in this process") from error
     except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
-        raise Refused(f"the server's address or key cannot be used ({type(error).__name__})") from error
+        raise Misconfigured(f"the server's address or key cannot be used ({type(error).__name__})") from error
     except httpx.TimeoutException as error:
         raise Broken(f"the server stalled ({type(error).__name__})") from error
     except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
@@ -232,6 +238,6 @@ def _converted(watch: Watch, secrets: Secrets) -> Iterator[None]:
     except UnicodeError as error:  # from the look-up of a host name with a part of more than 63 characters
         if watch.answered:
             raise
-        raise Refused("the server's address cannot be used") from error
+        raise Misconfigured("the server's address cannot be used") from error
     except (httpx.HTTPError, httpx.StreamError) as error:
         raise Broken(f"the answer cannot be read ({type(error).__name__})") from error

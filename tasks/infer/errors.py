@@ -5,10 +5,11 @@ ModelError
 │   ├── Overloaded    busy, queue full, rate limited: lower the limit
 │   ├── OutOfMemory   halve the limit and pause
 │   ├── Loading       pause the whole backend
-│   └── Unreachable   nobody there: pause, and tell the operators
+│   ├── Unreachable   nobody there: pause, and tell the operators
+│   └── Misconfigured wrong address, key or model: pause, and tell the operators what to mend
 ├── Broken       the attempt failed: try again, with an attempt used
 ├── TooLong      tell the person: the text does not fit the model's context
-├── Refused      tell the operators: the settings or the request are wrong, and stay wrong
+├── Refused      tell the operators: the request is wrong, and stays wrong
 └── Stopped      the caller wanted the stream closed
 """
 
@@ -51,6 +52,10 @@ class Unreachable(Later):
     """No answer at all: refused, not found, cut or too slow to connect."""
 
 
+class Misconfigured(Later):
+    """Wrong address, key or model: no call can succeed before somebody mends the settings."""
+
+
 class Broken(ModelError):
     """An answer that is not one: cut, stalled, over time, not JSON, 500."""
 
@@ -73,7 +78,7 @@ class TooLong(ModelError):
 
 
 class Refused(ModelError):
-    """Wrong key, model, address or request."""
+    """A request that this server will never take."""
 
 
 class Stopped(ModelError):

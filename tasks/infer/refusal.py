@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tasks.infer.errors import Broken, Loading, ModelError, OutOfMemory, Overloaded, Refused, TooLong
+from tasks.infer.errors import (
+    Broken,
+    Loading,
+    Misconfigured,
+    ModelError,
+    OutOfMemory,
+    Overloaded,
+    Refused,
+    TooLong,
+)
 
 _MEMORY = (
     "out of memory",
@@ -140,7 +149,8 @@ def _kind(status: int, words: str) -> type[ModelError]:
     # 408, 409 and 425 pass by themselves; 499 is Ollama's for a client that left; 501 never passes.
     if (failed and status != 501) or status in {408, 409, 425, 499}:
         return Broken
-    return Refused
+    # The key, the right to use the model, or an address or a model that is not there.
+    return Misconfigured if status in {401, 403, 404, 405} else Refused
 
 
 def _has(words: str, markers: tuple[str, ...]) -> bool:

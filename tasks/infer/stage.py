@@ -3,22 +3,18 @@
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from db import backends, jobs, line, posts, session
 from db.jobs import NewStep
 from db.line import Claimed, LevelDone
 from tasks import plan
-from tasks.infer import client, errors
+from tasks.infer import client, errors, hold, learn
+from tasks.linefile import Server
 from tasks.resources import Resources
 from tasks.text import clean, tokens
 
 log = structlog.get_logger()
-
-# DESIGN section 5: leases last 30 s and are renewed by the stream's heartbeat.
-LEASE = timedelta(seconds=30)
-HEARTBEAT = timedelta(seconds=10)
 
 # Answers that break off are the server's fault more often than the text's, but not for ever.
 MOST_ATTEMPTS = 3
@@ -32,83 +28,104 @@ _TROUBLE = {
     errors.Unreachable: "down",
     errors.Overloaded: "busy",
     errors.OutOfMemory: "out_of_memory",
+    errors.Misconfigured: "settings",
 }
 
 
 def infer(resources: Resources, backend: str) -> None:
-    """Claim the step whose turn it is, ask the model, record the answer; at once nothing, if there is no turn."""
-    with session.reading(resources.engine) as reading:
-        if not line.is_due(reading, backend, resources.clock()):
-            return
-    with session.transaction(resources.engine) as transaction:
-        claimed = line.claim(transaction, backend, resources.clock(), LEASE)
-    if claimed is None:
+    """Serve one turn after the other, as long as it is anybody's; if it is nobody's, return at once.
+
+    A slot that becomes free is taken again here, without a bell: what a bell takes, the server would be idle.
+    """
+    server = resources.line.server(backend)
+    if server is None:
+        # A bell from before a restart with other settings.
         return
-    structlog.contextvars.bind_contextvars(job_id=claimed.job_id, step=claimed.step_id)
-    _ring_lanes(resources, claimed)
+    while serve(resources, server):
+        pass
+
+
+def serve(resources: Resources, server: Server) -> bool:
+    """Claim the step whose turn it is, ask the model, record the answer. False: there was no turn to be had."""
+    claimed = _claim(resources, server)
+    if claimed is None:
+        return False
+    with structlog.contextvars.bound_contextvars(job_id=claimed.job_id, step=claimed.step_id):
+        _ring_lanes(resources, claimed)
+        _call(resources, server, claimed)
+        _ring_lanes(resources, claimed)
+    # For others, too: this worker may have to stop, and a level that is done may bring several steps.
+    resources.bell.ring_infer(server.name)
+    return True
+
+
+def _claim(resources: Resources, server: Server) -> Claimed | None:
+    if resources.stopping.is_set():
+        return None
+    with session.reading(resources.engine) as reading:
+        if not line.is_due(reading, server.name, resources.clock()):
+            return None
+    with session.transaction(resources.engine) as transaction:
+        return line.claim(transaction, server.name, resources.clock(), hold.LEASE)
+
+
+def _call(resources: Resources, server: Server, claimed: Claimed) -> None:
     try:
-        answer = _ask(resources, claimed)
+        answer = _ask(resources, server, claimed)
     except errors.Stopped:
         _stopped(resources, claimed)
     except errors.Later as error:
-        _later(resources, backend, claimed, error)
+        _later(resources, server.name, claimed, error)
     except errors.ModelError as error:
         _failed(resources, claimed, error)
     else:
-        _finish(resources, backend, claimed, answer)
-    _ring_lanes(resources, claimed)
-    resources.bell.ring_infer(backend)
+        _finish(resources, server, claimed, answer)
 
 
-def _ask(resources: Resources, claimed: Claimed) -> client.Answer:
+def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answer:
     settings = resources.settings
-    renewed = tried = resources.clock()
+    held = hold.Hold(resources, claimed)
+    troubled = claimed.backend_was_troubled
 
-    def heartbeat(text: str, tokens_out: int) -> bool:
-        nonlocal renewed, tried
-        now = resources.clock()
-        if now - tried < HEARTBEAT:
-            return True
-        tried = now
-        try:
-            with session.transaction(resources.engine) as transaction:
-                held = line.renew(transaction, claimed, text, tokens_out, now, LEASE)
-        except DBAPIError as error:
-            # The database may be back before the lease has run out; after two missed renewals it may not.
-            log.warning("lease.unrenewed", error=type(error).__name__)
-            return now - renewed < LEASE - HEARTBEAT
-        renewed = now
-        return held
+    def go_on(text: str, tokens_out: int) -> bool:
+        nonlocal troubled
+        if troubled and text:
+            # The first word proves it: others need not wait for the last.
+            troubled = False
+            _recovered(resources, server.name)
+        return held.stands(text, tokens_out)
 
     return client.complete(
         resources.http,
-        settings.llm_url,
-        settings.llm_api_key.get_secret_value(),
-        client.Call(settings.llm_model, claimed.messages, claimed.max_tokens, claimed.temperature),
+        server.url,
+        server.api_key,
+        client.Call(
+            server.model, claimed.messages, claimed.max_tokens, claimed.temperature, user=claimed.person
+        ),
         client.Limits(
             connect=settings.llm_connect_timeout,
             stall=settings.llm_stall_timeout,
             first=settings.llm_first_timeout,
             total=settings.llm_call_timeout,
         ),
-        heartbeat,
+        go_on,
     )
 
 
-def _finish(resources: Resources, backend: str, claimed: Claimed, answer: client.Answer) -> None:
+def _finish(resources: Resources, server: Server, claimed: Claimed, answer: client.Answer) -> None:
     tokens_in = answer.tokens_in or sum(tokens.estimate(message["content"]) for message in claimed.messages)
     tokens_out = answer.tokens_out or tokens.estimate(answer.text)
     with session.transaction(resources.engine) as transaction:
         now = resources.clock()
         done = line.finish(transaction, claimed, answer.text, tokens_in, tokens_out, answer.truncated, now)
         if done is not None:
-            _go_on(resources, transaction, backend, done, now)
-    if claimed.backend_was_troubled:
-        _recovered(resources, backend)
+            _go_on(resources, transaction, server, done, now)
     log.info("step.done", tokens_in=tokens_in, tokens_out=tokens_out)
 
 
-def _go_on(resources: Resources, transaction: Session, backend: str, done: LevelDone, now: datetime) -> None:
+def _go_on(
+    resources: Resources, transaction: Session, server: Server, done: LevelDone, now: datetime
+) -> None:
     """A level is answered: join its answers in a next level, or give the job its result."""
     job = done.job
     recipe = resources.recipes.get(job.recipe)
@@ -122,14 +139,15 @@ def _go_on(resources: Resources, transaction: Session, backend: str, done: Level
         )
         return
     try:
-        specs = plan.next_steps(recipe, job.question, done.answers, resources.settings.llm_context)
+        specs = plan.next_steps(recipe, job.question, done.answers, server.context)
     except plan.ContextTooSmall as error:
         params = {"recipe": recipe.name, "tokens": error.context_tokens}
         jobs.fail(transaction, job, "context_small", params, now)
         return
     if specs:
         steps = [NewStep(temperature=recipe.temperature, **vars(spec)) for spec in specs]
-        jobs.add_steps(transaction, job, backend, done.level + 1, steps, now)
+        rank = resources.line.rank(job.requester)
+        jobs.add_steps(transaction, job, server.name, done.level + 1, steps, now, rank)
         return
     result = plan.final_answer(recipe, done.answers)
     # An answer of signs that nobody can see is no answer.
@@ -144,11 +162,17 @@ def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.L
     trouble = _TROUBLE[type(error)]
     with session.transaction(resources.engine) as transaction:
         now = resources.clock()
-        news = backends.pause(transaction, backend, trouble, now, error.retry_after, LONGEST_PAUSE)
+        # A learned limit makes room by itself, unless even one call was too many.
+        learned = learn.refused(transaction, backend, trouble, claimed.in_flight, claimed.claimed_at, now)
+        asked = error.retry_after
+        if learned and trouble == "busy" and asked is None and claimed.in_flight > 1:
+            asked = timedelta(0)
+        news = backends.pause(transaction, backend, trouble, now, asked, LONGEST_PAUSE)
         line.give_back(transaction, claimed, now, until=now, attempt_used=False)
         if news:
             posts.refresh_cards_in(transaction, backend)
-    log.warning("backend.trouble", backend=backend, trouble=trouble, detail=error.detail, status=error.status)
+    say = log.error if news and trouble in backends.PROBED else log.warning if news else log.info
+    say("backend.trouble", backend=backend, trouble=trouble, detail=error.detail, status=error.status)
 
 
 def _recovered(resources: Resources, backend: str) -> None:

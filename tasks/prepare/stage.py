@@ -10,15 +10,19 @@ from db.jobs import NewStep
 from db.models import Job
 from db.states import Origin
 from tasks import plan, slack
+from tasks.linefile import Server
 from tasks.prepare import thread
 from tasks.recipes import Recipe, split_request
-from tasks.resources import BACKEND, Resources
+from tasks.resources import Resources
 from tasks.text import clean
 
 log = structlog.get_logger()
 
 # Longer than the pool lets a task run (tasks.pipeline.PREPARE_TIME_LIMIT).
 LEASE = timedelta(seconds=30)
+
+# For a learned limit, of which this process knows nothing: bells too many find no free slot and go home.
+MOST_BELLS = 16
 
 
 class Impossible(Exception):
@@ -37,7 +41,8 @@ def prepare(resources: Resources, job_id: str) -> None:
     if job is None:
         return
     try:
-        question, steps = _plan(resources, job)
+        server = _server(resources, job)
+        question, steps = _plan(resources, job, server)
     except Impossible as impossible:
         log.info("job.impossible", code=impossible.code)
         _end(resources, job, impossible)
@@ -49,9 +54,12 @@ def prepare(resources: Resources, job_id: str) -> None:
         _end(resources, job, Impossible("bug"))
     else:
         with session.transaction(resources.engine) as transaction:
-            jobs.prepared(transaction, job.id, job.fence, BACKEND, question, steps, resources.clock())
+            rank = resources.line.rank(job.requester)
+            jobs.prepared(
+                transaction, job.id, job.fence, server.name, question, steps, resources.clock(), rank
+            )
         log.info("job.prepared", steps=len(steps))
-        resources.bell.ring_infer(BACKEND, min(len(steps), resources.settings.llm_limit))
+        resources.bell.ring_infer(server.name, min(len(steps), server.limit or MOST_BELLS))
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
 
@@ -63,7 +71,14 @@ def _end(resources: Resources, job: Job, impossible: Impossible) -> None:
         )
 
 
-def _plan(resources: Resources, job: Job) -> tuple[str | None, list[NewStep]]:
+def _server(resources: Resources, job: Job) -> Server:
+    """The server whose context the text is cut for. While it is down, the sweep moves the steps to another."""
+    serving = resources.line.serving(job.recipe)
+    # Of a recipe that is gone, _plan speaks.
+    return serving[0] if serving else resources.line.servers[0]
+
+
+def _plan(resources: Resources, job: Job, server: Server) -> tuple[str | None, list[NewStep]]:
     recipe = resources.recipes.get(job.recipe)
     if recipe is None:
         raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
@@ -73,7 +88,7 @@ def _plan(resources: Resources, job: Job) -> tuple[str | None, list[NewStep]]:
     if recipe.needs_question and not question:
         raise Impossible("no_question", recipe=recipe.name, example=recipe.example.en)
     try:
-        specs = plan.first_steps(recipe, text, question, resources.settings.llm_context)
+        specs = plan.first_steps(recipe, text, question, server.context)
     except plan.TooLong as error:
         raise Impossible("too_long", recipe=recipe.name, tokens=error.tokens, limit=error.limit) from error
     except plan.ContextTooSmall as error:

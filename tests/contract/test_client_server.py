@@ -19,10 +19,10 @@ from tasks.infer import client
 from tasks.infer.errors import (
     Broken,
     Loading,
+    Misconfigured,
     ModelError,
     OutOfMemory,
     Overloaded,
-    Refused,
     Stopped,
     TooLong,
     Unreachable,
@@ -431,10 +431,10 @@ def test_retry_after_is_passed_on(server: Server):
 def test_a_wrong_key_and_an_unknown_model_are_refused(server: Server):
     server.be(api_key="right", models=["m"])
     assert server.complete("Hello.", key="right").text == "Hello."
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Misconfigured) as caught:
         server.complete(key="wrong")
     assert caught.value.status == 401
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Misconfigured) as caught:
         server.complete(key="right", model="other")
     assert caught.value.status == 404
 

@@ -19,6 +19,7 @@ from tasks.infer.errors import (
     Broken,
     Later,
     Loading,
+    Misconfigured,
     ModelError,
     OutOfMemory,
     Overloaded,
@@ -474,10 +475,10 @@ LOADING = {"error": {"message": "Loading model", "type": "unavailable_error", "c
         (504, b"", Broken),
         (408, b"", Broken),
         (499, b"", Broken),
-        (401, openai("Invalid API Key", "authentication_error", 401), Refused),
-        (403, b"", Refused),
-        (404, openai("The model `x` does not exist.", "NotFoundError", 404), Refused),
-        (404, {"error": 'model "x" not found, try pulling it first'}, Refused),
+        (401, openai("Invalid API Key", "authentication_error", 401), Misconfigured),
+        (403, b"", Misconfigured),
+        (404, openai("The model `x` does not exist.", "NotFoundError", 404), Misconfigured),
+        (404, {"error": 'model "x" not found, try pulling it first'}, Misconfigured),
         (400, {"error": {"code": 400, "message": "'messages' is required", "type": "invalid_request_error"}}, Refused),
         (422, {"error": "Input validation error: temperature must be positive", "error_type": "validation"}, Refused),
         (501, {"error": {"message": "not supported", "type": "not_supported_error", "code": 501}}, Refused),
@@ -538,7 +539,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(value: str, seconds: float 
 def test_a_redirect_is_not_followed():
     seen: list[httpx.Request] = []
     error = refuse(307, b"", headers={"location": "http://elsewhere.test/v1"}, seen=seen)
-    assert isinstance(error, Refused)
+    assert isinstance(error, Misconfigured)
     assert len(seen) == 1
 
 
@@ -562,9 +563,9 @@ def test_an_error_body_that_is_cut_still_has_its_status():
         (httpx.ReadTimeout("silent"), Broken),
         (httpx.WriteTimeout("silent"), Broken),
         (httpx.DecodingError("bad"), Broken),
-        (httpx.LocalProtocolError("bad header"), Refused),
-        (httpx.UnsupportedProtocol("ftp"), Refused),
-        (httpx.InvalidURL("no"), Refused),
+        (httpx.LocalProtocolError("bad header"), Misconfigured),
+        (httpx.UnsupportedProtocol("ftp"), Misconfigured),
+        (httpx.InvalidURL("no"), Misconfigured),
     ],
 )
 def test_errors_of_the_network_become_ours(raised: Exception, kind: type[ModelError]):
@@ -588,13 +589,13 @@ def test_errors_of_the_network_become_ours(raised: Exception, kind: type[ModelEr
     ],
 )
 def test_an_address_that_cannot_be_one_is_refused(url: str):
-    with httpx.Client(limits=httpx.Limits(max_keepalive_connections=0)) as http, pytest.raises(Refused):
+    with httpx.Client(limits=httpx.Limits(max_keepalive_connections=0)) as http, pytest.raises(Misconfigured):
         client.complete(http, url, "", CALL, LIMITS, go_on)
 
 
 @pytest.mark.parametrize("key", ["비밀", "with\nnewline"])
 def test_a_key_that_no_header_can_carry_is_refused_and_not_quoted(key: str):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Misconfigured) as caught:
         ask(DONE, api_key=key)
     assert key not in str(caught.value)
 
@@ -633,11 +634,11 @@ def test_a_detail_is_short_plain_and_without_the_words_of_the_prompt(message: st
     assert len(clean) <= scrub.LONGEST
     assert all(char == "…" or (char.isascii() and char.isprintable()) for char in clean)
     assert not any(
-        len(word) >= 3 and word.isalpha() and word not in scrub._OWN and word in clean.split()
+        len(word) >= 3 and word.isalpha() and word.casefold() not in scrub._OWN and word in clean.split()
         for word in said.split()
     )
 
 
 def test_the_errors_say_what_has_to_happen_next():
-    assert {Overloaded, OutOfMemory, Loading, Unreachable} == set(Later.__subclasses__())
+    assert {Overloaded, OutOfMemory, Loading, Unreachable, Misconfigured} == set(Later.__subclasses__())
     assert not issubclass(Broken, Later)

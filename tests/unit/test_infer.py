@@ -5,14 +5,29 @@ from datetime import timedelta
 import httpx
 import pytest
 import sqlalchemy as sa
+import structlog
 
-from db import jobs, line, session
+from db import backends, jobs, line, session
 from db.models import Backend, Job, Post, Step
 from db.states import JobState, PostKind, PostState, StepState
-from tasks.infer import stage
-from tasks.infer.stage import infer
+from tasks.infer import hold, stage
+from tasks.infer.stage import serve
 from tests import fakes
-from tests.fakes import LEASE, NOW, SECOND, Clock, Model, a_step, accepted, do, in_line, rows, set_row, the
+from tests.fakes import (
+    LEASE,
+    MINUTE,
+    NOW,
+    SECOND,
+    Clock,
+    Model,
+    a_step,
+    accepted,
+    do,
+    in_line,
+    rows,
+    set_row,
+    the,
+)
 
 LOADING = fakes.refuses(
     503, {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
@@ -27,7 +42,7 @@ def run(resources, model: Model) -> Model:
     """One turn with this model."""
     with model.client() as http:
         resources.__dict__["http"] = http
-        infer(resources, "main")
+        serve(resources, resources.line.server("main"))
     return model
 
 
@@ -174,8 +189,7 @@ def test_a_stream_that_breaks_off_is_broken(resources):
     ("reply", "code"),
     [
         (fakes.refuses(400, {"error": {"message": "maximum context length is 8 tokens"}}), "context"),
-        (fakes.refuses(401, {"error": {"message": "bad key"}}), "model_refused"),
-        (fakes.refuses(404, {"error": {"message": "no such model"}}), "model_refused"),
+        (fakes.refuses(422, {"error": {"message": "temperature must be positive"}}), "model_refused"),
     ],
 )
 def test_what_another_try_will_not_mend_fails_at_once(resources, reply, code):
@@ -188,19 +202,51 @@ def test_what_another_try_will_not_mend_fails_at_once(resources, reply, code):
     assert backend(resources).trouble is None
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 301])
+def test_wrong_settings_cost_no_request_its_place(resources, clock: Clock, status: int):
+    """One line for the operators, one on the card; the next call finds out whether it is mended."""
+    job = in_line(resources.engine, steps=2)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            run(resources, Model(fakes.refuses(status, {"error": {"message": "no"}})))
+            clock.move(3 * SECOND)
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["backend.trouble"]
+    assert (backend(resources).trouble, backend(resources).failures) == ("settings", 2)
+    assert the(resources.engine, Job, job.id).state is JobState.WAITING
+    assert {(step.state, step.attempts) for step in rows(resources.engine, Step)} == {(StepState.WAITING, 0)}
+    run(resources, Model())
+    assert backend(resources).trouble is None
+
+
+def test_the_first_word_closes_the_circuit_and_not_the_last(resources):
+    in_line(resources.engine, steps=2)
+    do(resources.engine, backends.pause, "main", "down", NOW - MINUTE, None, SECOND)
+    seen = []
+
+    def chunks():
+        for chunk in fakes.streamed("one ", "two "):
+            seen.append((backend(resources).trouble, backends.most_in_flight(backend(resources))))
+            yield chunk
+
+    run(resources, Model(fakes.streams(fakes.Stream(chunks()))))
+    assert seen[0] == ("down", 1)
+    assert seen[1] == (None, 4)
+
+
 def test_a_job_cancelled_while_the_model_writes_closes_the_stream(resources, clock: Clock):
     job = in_line(resources.engine)
 
     def chunks():
         body = fakes.streamed(*["word "] * 50)
         yield next(body)
-        clock.move(stage.HEARTBEAT)
+        clock.move(hold.HEARTBEAT)
         yield next(body)
         [step] = rows(resources.engine, Step)
         assert step.answer == "word word "
-        assert step.lease_until == clock.now + stage.LEASE
+        assert step.lease_until == clock.now + hold.LEASE
         do(resources.engine, jobs.cancel, job.id, clock.now)
-        clock.move(stage.HEARTBEAT)
+        # Long before the next heartbeat.
+        clock.move(hold.LOOK)
         yield from body
 
     stream = fakes.Stream(chunks())
@@ -221,7 +267,7 @@ def test_a_step_lost_to_another_worker_is_left_to_it(resources, clock: Clock):
     def chunks():
         body = fakes.streamed(*["word "] * 50)
         yield next(body)
-        clock.move(2 * stage.LEASE)
+        clock.move(2 * hold.LEASE)
         do(resources.engine, line.free_dead, clock.now, 3)
         taken.append(do(resources.engine, line.claim, "main", clock.now, LEASE))
         yield from body
@@ -297,13 +343,13 @@ def test_a_bug_in_a_call_is_raised_to_the_door_and_the_step_is_freed_by_its_leas
     job = in_line(resources.engine)
     with pytest.raises(ZeroDivisionError):
         run(resources, Model(fakes.breaks(ZeroDivisionError())))
-    do(resources.engine, line.free_dead, clock.now + stage.LEASE, 3)
+    do(resources.engine, line.free_dead, clock.now + hold.LEASE, 3)
     assert the(resources.engine, Job, job.id).state is JobState.WAITING
 
 
 def test_a_heartbeat_comes_well_before_the_lease_ends():
     # Two may be missed (DESIGN section 5).
-    assert 2 * stage.HEARTBEAT < stage.LEASE
+    assert 2 * hold.HEARTBEAT < hold.LEASE
     assert timedelta(0) < stage.AFTER_BROKEN
 
 
@@ -317,7 +363,7 @@ def test_a_call_outlives_one_missed_renewal_and_not_two(resources, clock: Clock,
         yield next(body)
         resources.__dict__["engine"] = away
         for _ in range(missed):
-            clock.move(stage.HEARTBEAT)
+            clock.move(hold.HEARTBEAT)
             yield next(body)
         resources.__dict__["engine"] = engine
         yield from body

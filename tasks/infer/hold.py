@@ -1,0 +1,47 @@
+"""Keeps a claim while its call runs: renews the lease, and notices when the answer is no longer wanted."""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from db import line, session
+from db.line import Claimed
+from tasks.resources import Resources
+
+log = structlog.get_logger()
+
+# DESIGN section 5: leases last 30 s and are renewed by the stream's heartbeat, which also counts the tokens so far.
+LEASE = timedelta(seconds=30)
+HEARTBEAT = timedelta(seconds=10)
+
+# Whoever cancels frees the server within about this: the look takes no lock.
+LOOK = timedelta(seconds=1)
+
+
+class Hold:
+    """One claim, from its begin on."""
+
+    def __init__(self, resources: Resources, claimed: Claimed) -> None:
+        self._resources, self._claimed = resources, claimed
+        self._renewed = self._tried = self._looked = resources.clock()
+
+    def stands(self, text: str, tokens_out: int) -> bool:
+        """Whether to go on with the call; asked all the time, it asks the database once a second."""
+        now = self._resources.clock()
+        if now - self._looked < LOOK:
+            return True
+        self._looked = now
+        try:
+            if now - self._tried < HEARTBEAT:
+                with session.reading(self._resources.engine) as reading:
+                    return line.is_wanted(reading, self._claimed)
+            self._tried = now
+            with session.transaction(self._resources.engine) as transaction:
+                held = line.renew(transaction, self._claimed, text, tokens_out, now, LEASE)
+        except DBAPIError as error:
+            # The database may be back before the lease has run out; after two missed renewals it may not.
+            log.warning("lease.unrenewed", error=type(error).__name__)
+            return now - self._renewed < LEASE - HEARTBEAT
+        self._renewed = now
+        return held
