@@ -1,11 +1,14 @@
-"""What the stand-in says: the built-in summary, an echo, or a fixed text."""
+"""What the stand-in says: the built-in summary, an echo, a fixed text, or as much as was asked for."""
 
+import re
 from typing import Any
 
 from playground.model import forms, prompt, summary, tokens
 from playground.model.shape import Shape
 
 _FILLER = "lorem ipsum dolor sit amet"
+# So that a trace can prescribe the length of each answer, through whatever stands between it and the model.
+_LENGTH = re.compile(r"\banswer in (\d{1,6}) tokens\b", re.IGNORECASE)
 
 
 def write(
@@ -15,7 +18,10 @@ def write(
     if shape.answer == "echo":
         return prompt.last_user_text(messages)
     if shape.answer == "fixed":
-        return _fixed(shape)
+        return shape.text or "OK." if shape.tokens is None else _filled(shape, shape.tokens)
+    if shape.answer == "asked":
+        asked = _LENGTH.search(prompt.last_user_text(messages))
+        return _filled(shape, int(asked.group(1)) if asked else max_tokens)
     if form is not None:
         chosen = summary.sentences(messages)
         filled = forms.fill(form, " ".join(chosen), chosen)
@@ -24,9 +30,8 @@ def write(
     return summary.answer(messages, max_tokens)
 
 
-def _fixed(shape: Shape) -> str:
-    if shape.tokens is None:
-        return shape.text or "OK."
+def _filled(shape: Shape, length: int) -> str:
+    """A text of `length` tokens."""
     # With a space before each round, so that rounds do not grow together at their ends.
     units = tokens.pieces(" " + (shape.text.strip() or _FILLER))
-    return "".join((units * (shape.tokens // len(units) + 1))[: shape.tokens]).lstrip()
+    return "".join((units * (length // len(units) + 1))[:length]).lstrip()

@@ -3,17 +3,19 @@
 import asyncio
 import contextlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from playground.model import answers, refusals, request, stream, tokens
-from playground.model.engine import Busy, Call, Engine, OutOfMemory
+from playground.model.engine import Busy, Call, Engine, OutOfMemory, Spent
 from playground.model.faults import Fault, Faults
 from playground.model.request import Asked, Refused
 
 _NEVER = 10**6  # seconds; the client leaves before that
+_SLOW_PIECE = 8  # tokens between two pauses of a slow stream
 _PACKET = 16 * 1024  # bytes gathered before a send when the answer comes at once
 
 
@@ -31,14 +33,14 @@ class Chat:
         except ClientDisconnect:
             return
         call: Call | None = None
-        state = "failed"
+        state, kind = "failed", ""
         try:
             asked, fault = self._accept(scope, body)
-            call = self._engine.arrive(asked.model, asked.tokens_in, asked.max_tokens)
+            call = self._engine.arrive(asked.model, asked.tokens_in, asked.max_tokens, asked.user)
             turn = Turn(self._engine, line, call, asked, fault)
             state = await _unless_gone(turn, receive)
         except Refused as refused:
-            state = "refused"
+            state, kind = "refused", refused.kind
             await line.refuse(refused.refusal)
         except HungUp:
             await line.hang_up()
@@ -46,7 +48,7 @@ class Chat:
             if call is None and state != "gone":
                 call = self._engine.arrive("", 0, 0)
             if call is not None and call.ended is None:
-                self._engine.leave(call, state)
+                self._engine.leave(call, state, kind)
 
     def _accept(self, scope: Scope, body: bytes) -> tuple[Asked, Fault | None]:
         """The request and the fault it meets; raises what must be answered before it gets in line."""
@@ -55,9 +57,9 @@ class Chat:
         if fault is not None and fault.kind == "down":
             raise HungUp
         if shape.api_key and Request(scope).headers.get("authorization") != f"Bearer {shape.api_key}":
-            raise Refused(refusals.wrong_key(shape.flavour))
-        if self._engine.loading_left and shape.flavour != "ollama":
-            raise Refused(refusals.loading(shape.flavour))
+            raise Refused("wrong_key", refusals.wrong_key(shape.flavour))
+        if self._engine.loading:
+            raise Refused("loading", refusals.loading(shape.flavour))
         asked = request.read(body, shape)
         if fault is not None:
             _refuse(fault, fault.flavour or shape.flavour, asked, shape.context)
@@ -80,11 +82,12 @@ def _refuse(fault: Fault, flavour: str, asked: Asked, context: int) -> None:
         ),
     }.get(fault.kind)
     if made is not None:
-        raise Refused(refusals.with_retry_after(made(), fault.retry_after))
+        kind = "too_long" if fault.kind == "refuse_context" else fault.kind
+        raise Refused(kind, refusals.with_retry_after(made(), fault.retry_after))
 
 
 class Turn:
-    """The work on one call: wait, prefill, answer."""
+    """The work on one call: wait for the turn, and send what the engine makes."""
 
     def __init__(self, engine: Engine, line: "Line", call: Call, asked: Asked, fault: Fault | None) -> None:
         self._engine, self._line, self._call, self._asked, self._fault = engine, line, call, asked, fault
@@ -93,74 +96,73 @@ class Turn:
 
     async def run(self) -> str:
         """Serve the call and return its last state; raises Refused or HungUp."""
-        # Ollama loads a model at the first call for it, which waits.
-        await _pause(self._engine.loading_left)
+        # The summary is work of its own, so it is written only when its turn has come.
+        early = self._engine.shape.answer != "summary"
+        whole, finish = self._cut(self._text()) if early else ([], "")
+        if early and self._fault is None:
+            self._engine.expect(self._call, len(whole), last=True)
+        await self._enter()
+        if not early:
+            whole, finish = self._cut(await asyncio.to_thread(self._text))
+        if self._asked.stream:
+            return await self._stream(whole, finish)
+        return await self._at_once(whole, finish)
+
+    async def _enter(self) -> None:
+        flavour = self._flavour
         try:
             await self._engine.enter(self._call)
         except Busy:
-            raise Refused(refusals.busy(self._flavour)) from None
+            raise Refused("busy", refusals.busy(flavour)) from None
         except OutOfMemory:
-            raise Refused(refusals.out_of_memory(self._flavour)) from None
-        text = await self._written()
+            raise Refused("out_of_memory", refusals.out_of_memory(flavour)) from None
+        except Spent as spent:
+            raise Refused("rate_limited", refusals.spent(spent, self._call.model)) from None
+
+    def _text(self) -> str:
+        asked = self._asked
+        return answers.write(self._engine.shape, asked.messages, asked.max_tokens, asked.response_format)
+
+    def _cut(self, text: str) -> tuple[list[str], str]:
+        """The tokens of the answer that fit, and why it ends."""
         whole = tokens.pieces(text)
         room = min(self._asked.max_tokens, self._engine.shape.context - self._asked.tokens_in)
-        finish = "length" if len(whole) > room else "stop"
-        self._call.state = "running"
-        if self._asked.stream:
-            return await self._stream(whole[:room], finish)
-        return await self._at_once(whole[:room], finish)
-
-    async def _written(self) -> str:
-        """The answer's text, not before the prefill is over."""
-        shape = self._engine.shape
-        begun = asyncio.get_running_loop().time()
-        if shape.answer == "summary":
-            text = await asyncio.to_thread(
-                answers.write,
-                shape,
-                self._asked.messages,
-                self._asked.max_tokens,
-                self._asked.response_format,
-            )
-        else:
-            text = answers.write(
-                shape, self._asked.messages, self._asked.max_tokens, self._asked.response_format
-            )
-        prefill = (
-            self._asked.tokens_in / shape.prefill_tokens_per_second if shape.prefill_tokens_per_second else 0
-        )
-        await _until(begun + prefill + shape.first_token_seconds)
-        return text
+        return whole[:room], "length" if len(whole) > room else "stop"
 
     async def _stream(self, whole: list[str], finish: str) -> str:
-        pace = self._engine.shape.tokens_per_second
-        groups = stream.grouped(whole, pace)
-        half = max(1, len(groups) // 2)
         await self._line.open(200, "text/event-stream; charset=utf-8")
-        await self._line.write(self._wire.opening(), now=bool(pace))
-        begun = asyncio.get_running_loop().time()
-        for number, group in enumerate(groups):
-            if number == half and await self._break():
-                return "failed"
+        await self._line.write(self._wire.opening(), now=self._call.ended is None)
+        sent = 0
+        for stop in self._stops(len(whole)):
             if self._is("slow"):
                 await self._line.flush()
                 await _pause(_seconds(self._fault, 0.2))
-            if pace:
-                await _until(begun + self._call.tokens_out / pace)
-            self._call.tokens_out += len(group)
-            await self._line.write(self._wire.piece("".join(group)), now=bool(pace))
-        if len(groups) <= half and await self._break():
-            return "failed"
+            self._engine.expect(self._call, stop.goal, last=stop.last)
+            while sent < stop.goal:
+                made = await self._engine.made(self._call, sent)
+                for piece in stream.pieces(whole[sent:made]):
+                    await self._line.write(self._wire.piece(piece), now=self._call.ended is None)
+                sent = made
+            if not stop.last and await self._break():
+                return "failed"
+        await self._engine.made(self._call, sent)
         await self._line.write(self._wire.closing(finish))
         if self._asked.include_usage:
             await self._line.write(self._wire.usage())
-        # The slot is free when the last token is made, before the client has read it.
-        self._engine.leave(self._call, "done")
         await self._line.close(stream.DONE)
         return "done"
 
+    def _stops(self, total: int) -> list["Stop"]:
+        """How far the engine may go before the fault, if there is one, shows itself again."""
+        stops = []
+        if self._is("slow"):
+            stops = [Stop(goal, last=False) for goal in range(_SLOW_PIECE, total, _SLOW_PIECE)]
+        elif self._fault is not None:
+            stops = [Stop(min(total, max(1, total // 2)), last=False)]
+        return [*stops, Stop(total, last=True)]
+
     async def _break(self) -> bool:
-        """Half-way: do what the fault says, and tell whether the answer ends here."""
+        """At a stop: do what the fault says, and tell whether the answer ends here."""
         await self._line.flush()
         if self._is("stall"):
             await _pause(_seconds(self._fault, _NEVER))
@@ -179,23 +181,31 @@ class Turn:
         return False
 
     async def _at_once(self, whole: list[str], finish: str) -> str:
-        shape = self._engine.shape
         if self._is("cut_stream") or self._is("no_done"):
             raise HungUp
         if self._is("error_in_stream"):
-            raise Refused(refusals.out_of_memory(self._flavour))
+            raise Refused("out_of_memory", refusals.out_of_memory(self._flavour))
         if self._is("stall") or self._is("slow"):
             await _pause(_seconds(self._fault, _NEVER if self._is("stall") else 0.2 * len(whole)))
-        await _pause(len(whole) / shape.tokens_per_second if shape.tokens_per_second else 0)
-        self._call.tokens_out = len(whole)
+        self._engine.expect(self._call, len(whole), last=True)
+        # The slot is free when the last token is made, before the client has read it.
+        while self._call.ended is None:
+            await self._engine.made(self._call, len(whole))
         body = json.dumps(self._wire.whole("".join(whole), finish), ensure_ascii=False)
-        self._engine.leave(self._call, "done")
         await self._line.open(200, "application/json")
         await self._line.close(body.encode("utf-8", "replace")[: 60 if self._is("bad_json") else None])
         return "done"
 
     def _is(self, kind: str) -> bool:
         return self._fault is not None and self._fault.kind == kind
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A number of tokens, and whether the answer ends there."""
+
+    goal: int
+    last: bool
 
 
 class Line:
@@ -267,10 +277,6 @@ async def _unless_gone(turn: Turn, receive: Receive) -> str:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _until(when: float) -> None:
-    await _pause(when - asyncio.get_running_loop().time())
 
 
 async def _pause(seconds: float) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from json import dumps
 from typing import Any
 
+from playground.model.quota import Spent
+
 Body = dict[str, Any]
 
 
@@ -27,6 +29,8 @@ def busy(flavour: str) -> Refusal:
         "llamacpp": Refusal(503, _llamacpp(503, "unavailable_error", "no slot available")),
         "ollama": Refusal(503, _ollama("api_error", _OLLAMA_BUSY)),
         "tgi": Refusal(429, {"error": "Model is overloaded", "error_type": "overloaded"}),
+        "naive": Refusal(503, {"detail": "server busy"}),
+        "openai": Refusal(503, _openai("server_error", _OPENAI_BUSY)),
     }[flavour]
 
 
@@ -36,6 +40,18 @@ def rate_limited(flavour: str, retry_after: float | None) -> Refusal:
     body = {"error": {"message": message, "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
     refusal = busy("tgi") if flavour == "tgi" else Refusal(429, body)
     return with_retry_after(refusal, 1 if retry_after is None else retry_after)
+
+
+def spent(what: Spent, model: str) -> Refusal:
+    """A customer's limit is reached at a hosted API, in OpenAI's words."""
+    if what.kind == "concurrent":
+        message = "Too many requests at the same time. Please try again later."
+    else:
+        name = {"requests": "requests per min (RPM)", "tokens": "tokens per min (TPM)"}[what.kind]
+        message = f"Rate limit reached for {model} on {name}: Limit {what.limit}, Used {what.used}, "
+        message += f"Requested {what.requested}. Please try again in {what.seconds:.3f}s."
+    kind = "tokens" if what.kind == "tokens" else "requests"
+    return with_retry_after(Refusal(429, _openai(kind, message, "rate_limit_exceeded")), what.retry_after)
 
 
 def out_of_memory(flavour: str) -> Refusal:
@@ -49,6 +65,8 @@ def out_of_memory(flavour: str) -> Refusal:
             424,
             {"error": f"Request failed during generation: Server error: {_CUDA}", "error_type": "generation"},
         ),
+        "naive": Refusal(500, {"detail": _CUDA}),
+        "openai": Refusal(500, _openai("server_error", f"{_OPENAI_ERROR} ({_CUDA})")),
     }[flavour]
 
 
@@ -80,6 +98,8 @@ def too_long(flavour: str, tokens: int, limit: int, max_tokens: int = 0) -> Refu
         "llamacpp": Refusal(400, sized),
         "ollama": Refusal(400, _ollama("invalid_request_error", shift)),
         "tgi": Refusal(422, {"error": sums, "error_type": "validation"}),
+        "naive": Refusal(400, {"detail": own}),
+        "openai": Refusal(400, _openai("invalid_request_error", own, "context_length_exceeded")),
     }[flavour]
 
 
@@ -113,6 +133,8 @@ def in_stream(flavour: str) -> bytes:
         "llamacpp": f"error: {dumps(_llamacpp(500, 'server_error', message)['error'])}\n\n",
         "ollama": dumps(_ollama("api_error", message)) + "\n",
         "tgi": f"data: {dumps({'error': message, 'error_type': 'generation'})}\n\n",
+        "naive": f"data: {dumps({'error': message})}\n\n",
+        "openai": f"data: {dumps(_openai('server_error', message))}\n\n",
     }
     return framing[flavour].encode()
 
@@ -130,6 +152,8 @@ _VLLM_BUSY = (
     "Please try again later or on a different instance."
 )
 _OLLAMA_BUSY = "server busy, please try again.  maximum pending requests exceeded"
+_OPENAI_BUSY = "The engine is currently overloaded, please try again later"
+_OPENAI_ERROR = "The server had an error while processing your request. Sorry about that!"
 _CUDA = (
     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 23.64 GiB "
     "of which 1.12 GiB is free."
@@ -150,6 +174,10 @@ def _sglang(code: int, kind: str, message: str) -> Body:
 
 def _llamacpp(code: int, kind: str, message: str) -> Body:
     return {"error": {"code": code, "message": message, "type": kind}}
+
+
+def _openai(kind: str, message: str, code: str | None = None) -> Body:
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 def _ollama(kind: str, message: str) -> Body:

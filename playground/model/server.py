@@ -13,9 +13,12 @@ from playground.model import gauges, prompt, refusals, tokens
 from playground.model.chat import Chat, cut
 from playground.model.engine import Engine
 from playground.model.faults import BadFault, Faults
+from playground.model.record import newest
 from playground.model.shape import BadShape, Shape
 
 MODEL = "built-in"  # the name it gives its model when the shape lists none
+_CALLS = 1000  # shown when nobody says how many
+_FEW = 100  # shown after a change, which is asked for to change and not to read
 
 
 class ModelServer:
@@ -29,8 +32,8 @@ class ModelServer:
     def reset(self) -> None:
         """Back to the first shape, with no faults, no counts and no remembered calls. Open calls run on."""
         self.faults.clear()
-        self.engine.forget()
         self.engine.become(self._first, reload=True)
+        self.engine.forget()
 
     def clear_faults(self) -> None:
         """End all faults (`DELETE /control/faults`)."""
@@ -93,6 +96,9 @@ class ModelServer:
         unable = await self._unable(request)
         if unable is not None:
             return unable
+        if self.engine.shape.flavour != "llamacpp":
+            return Response(status_code=404)
+        self.engine.advance()
         full = len(self.engine.running) >= self.engine.shape.slots
         if full and request.query_params.get("fail_on_no_slot"):
             return _refusal(refusals.busy("llamacpp"))
@@ -103,21 +109,27 @@ class ModelServer:
         if self.faults.peek("down") is not None:
             await cut(request.receive)
             return Response(status_code=503)  # to nobody: the connection is closed
-        if self.faults.peek("loading") is not None or self.engine.loading_left:
+        if self.faults.peek("loading") is not None or self.engine.loading:
             return _refusal(refusals.loading("llamacpp"))
         return None
 
-    async def _show(self, _: Request) -> Response:
-        return JSONResponse(self.state())
+    async def _show(self, request: Request) -> Response:
+        latest = request.query_params.get("latest", "")
+        return JSONResponse(self.state(int(latest) if latest.isdecimal() else None))
 
     async def _change(self, request: Request) -> Response:
         settings = await _json(request)
+        forget = settings.pop("forget", False)
+        if not isinstance(forget, bool):
+            return _wrong("bad_shape", "forget must be true or false")
         try:
             shape = self.engine.shape.changed(settings)
         except BadShape as error:
             return _wrong("bad_shape", error)
-        self.engine.become(shape, reload="loading_seconds" in settings)
-        return JSONResponse(self.state())
+        self.engine.become(shape, reload="loading_seconds" in settings or "profile" in settings)
+        if forget:
+            self.engine.forget()
+        return JSONResponse(self.state(_FEW))
 
     async def _misbehave(self, request: Request) -> Response:
         try:
@@ -126,18 +138,22 @@ class ModelServer:
             return _wrong("bad_fault", error)
         return JSONResponse({"ok": True, "faults": self.faults.as_json()})
 
-    def state(self) -> dict[str, Any]:
-        """The truth about the calls, for `GET /control/model`; in flight includes those that wait."""
+    def state(self, latest: int | None = None) -> dict[str, Any]:
+        """The truth about the calls, for `GET /control/model`; in flight includes those that wait.
+
+        `latest` is how many calls and change points; without it 1,000 calls and all change points.
+        """
         engine = self.engine
+        engine.advance()
+        calls = newest(engine.calls, _CALLS if latest is None else latest)
         return {
             "in_flight": engine.in_flight,
-            "peak_in_flight": engine.peak_in_flight,
             "running": len(engine.running),
             "waiting": len(engine.waiting),
-            "served": engine.served,
-            "refused": engine.refused,
             "slots": engine.shape.slots,
-            "calls": [call.as_json() for call in engine.calls],
+            "memory_used": engine.memory_used,
+            **engine.record.as_json(engine.now, latest),
+            "calls": [call.as_json() for call in calls],
             "shape": dataclasses.asdict(engine.shape) | {"api_key": bool(engine.shape.api_key)},
             "faults": self.faults.as_json(),
         }
@@ -155,5 +171,5 @@ def _refusal(refusal: refusals.Refusal) -> Response:
     return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
 
-def _wrong(code: str, error: Exception) -> Response:
+def _wrong(code: str, error: Exception | str) -> Response:
     return JSONResponse({"error": code, "detail": str(error)}, 400)

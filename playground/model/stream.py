@@ -1,7 +1,6 @@
 """The shape of an answer on the wire: OpenAI's chat completion, whole or as server-sent events."""
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +9,7 @@ from playground.model.engine import Call
 DONE = b"data: [DONE]\n\n"
 BROKEN_JSON = b'data: {"id": "chatcmpl-1", "choices": [{"delta": {"conte\n\n'
 
-# A piece every 20 ms or slower: smooth to read, and a fast model does not drown the loop in timers.
-_BEAT = 0.02
-_AT_ONCE = 8  # tokens a piece when there is no pace
+_LARGEST_PIECE = 32  # tokens; an answer made at once still comes as a stream
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Wire:
         return _event(self._head("chat.completion.chunk") | {"choices": [choice]})
 
     def _head(self, kind: str) -> dict[str, Any]:
-        created = int(self.call.started)
+        created = int(self.call.arrived)
         return {"id": self.call.id, "object": kind, "created": created, "model": self.call.model}
 
     def _counts(self) -> dict[str, int]:
@@ -58,10 +55,9 @@ class Wire:
         return {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": total}
 
 
-def grouped(tokens: list[str], per_second: float) -> list[list[str]]:
-    """The tokens in the groups they are sent in."""
-    size = max(1, math.ceil(per_second * _BEAT)) if per_second else _AT_ONCE
-    return [tokens[i : i + size] for i in range(0, len(tokens), size)]
+def pieces(tokens: list[str]) -> list[str]:
+    """The text of these tokens in the pieces it is sent in."""
+    return ["".join(tokens[i : i + _LARGEST_PIECE]) for i in range(0, len(tokens), _LARGEST_PIECE)]
 
 
 def _event(content: dict[str, Any]) -> bytes:

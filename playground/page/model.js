@@ -57,7 +57,7 @@ function list(calls) {
   const shown = (open.length ? open : calls.slice(-3)).slice(-12).reverse();
   if (!shown.length) return h("p", { class: "faint" }, t("noCalls"));
   return h("ol", { class: "calls" }, ...shown.map((one) => {
-    const started = epoch(one.started);
+    const started = epoch(one.started ?? one.arrived);
     return h("li", { class: `call state-${one.state}` }, h("span", { class: "dot", "aria-hidden": "true" }),
       h("span", { class: "job-state" }, one.state), h("span", { class: "faint grow ellipsis" }, t("tokens", { in: one.tokens_in ?? 0, out: one.tokens_out ?? 0 })),
       h("span", { class: "faint job-time" }, started && open.length ? duration(Date.now() / 1000 - started) : ""));
