@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Backend
+from db.models import Backend, Step
 from db.session import add_if_missing
+from db.states import StepState
 
 # FOR NO KEY UPDATE: new steps refer to their backend, and PostgreSQL would make them wait for a stronger lock
 # while their job, which they hold, is what the lock's holder waits for.
@@ -72,7 +73,8 @@ def pause(
     news = backend.trouble != trouble
     if not news and asked is None and backend.not_before is not None and backend.not_before > now:
         return False
-    pause_for = asked or min(longest, timedelta(seconds=2 ** min(backend.failures, 10)))
+    doubled = min(longest, timedelta(seconds=2 ** min(backend.failures, 10)))
+    pause_for = doubled if asked is None else asked
     backend.trouble = trouble
     backend.failures += 1
     backend.not_before = now + pause_for
@@ -92,3 +94,23 @@ def recovered(session: Session, name: str) -> bool:
         .returning(Backend.name)
     )
     return session.execute(over).first() is not None
+
+
+@dataclass(frozen=True)
+class Count:
+    """Calls at a backend, of all people together."""
+
+    in_flight: int
+    waiting: int
+
+
+def counts(session: Session, now: datetime) -> dict[str, Count]:
+    """For each backend: calls whose lease is alive, and calls that wait."""
+    running, waiting = (select(Step.backend, func.count()).group_by(Step.backend) for _ in range(2))
+    alive = running.where(Step.state == StepState.RUNNING, Step.lease_until > now)
+    in_flight = dict(session.execute(alive).tuples())
+    in_line = dict(session.execute(waiting.where(Step.state == StepState.WAITING)).tuples())
+    return {
+        name: Count(in_flight.get(name, 0), in_line.get(name, 0))
+        for name in session.scalars(select(Backend.name))
+    }

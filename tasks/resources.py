@@ -34,6 +34,8 @@ class Resources:
         self.patience = patience
         # Set when the process is told to end: what runs goes on, and nothing more is claimed.
         self.stopping = threading.Event()
+        # Until when not to ask which servers for their gauges (tasks.infer.learn).
+        self.without_gauges: dict[str, datetime] = {}
         self.clock = clock
 
     @functools.cached_property

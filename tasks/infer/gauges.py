@@ -17,19 +17,20 @@ _TIMEOUT = httpx.Timeout(0.5)
 _MOST_SECONDS = 1.0
 _MOST_BYTES = 1024 * 1024
 
-_RUNNING = {
+_RUNNING = (
     "vllm:num_requests_running",
     "sglang:num_running_reqs",
     "llamacpp:requests_processing",
     "tgi_batch_current_size",
-}
-_WAITING = {
+)
+_WAITING = (
     "vllm:num_requests_waiting",
     "sglang:num_queue_reqs",
     "llamacpp:requests_deferred",
     "tgi_queue_size",
-}
-_MEMORY = {"vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "sglang:token_usage"}
+)
+_MEMORY = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "sglang:token_usage")
+_NAMES = _RUNNING + _WAITING + _MEMORY
 
 
 @dataclass(frozen=True)
@@ -75,42 +76,41 @@ def _get(
                 body += piece
                 if len(body) > _MOST_BYTES or clock() > deadline:
                     return None, b""
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError):
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError):
         return None, b""
     return 200, bytes(body)
 
 
 def _from_metrics(body: bytes) -> Gauges | None:
-    running: list[float] = []
-    waiting: list[float] = []
-    memory: list[float] = []
+    # Only the lines that matter: the histograms around them are many times as long.
+    lines = [line for line in body.decode(errors="replace").splitlines() if line.startswith(_NAMES)]
+    found: dict[str, list[float]] = {}
     try:
-        for family in text_string_to_metric_families(body.decode(errors="replace")):
+        for family in text_string_to_metric_families("\n".join(lines)):
             for sample in family.samples:
-                for names, values in ((_RUNNING, running), (_WAITING, waiting), (_MEMORY, memory)):
-                    if sample.name in names and 0 <= sample.value < 1_000_000:
-                        values.append(sample.value)
-    except ValueError:
+                if 0 <= sample.value < 1_000_000:
+                    found.setdefault(sample.name, []).append(sample.value)
+    except (ValueError, LookupError):
         return None
-    return _some(
-        # A server with several engines has a sample for each.
-        Gauges(
-            running=round(sum(running)) if running else None,
-            waiting=round(sum(waiting)) if waiting else None,
-            memory=min(1.0, max(memory)) if memory else None,
-        )
+
+    # A server with several engines has a sample for each.
+    def every(names: tuple[str, ...]) -> list[float]:
+        return [value for name in names for value in found.get(name, [])]
+
+    running, waiting, memory = every(_RUNNING), every(_WAITING), every(_MEMORY)
+    gauges = Gauges(
+        running=round(sum(running)) if running else None,
+        waiting=round(sum(waiting)) if waiting else None,
+        memory=min(1.0, max(memory)) if memory else None,
     )
+    return None if gauges == Gauges() else gauges
 
 
 def _from_slots(body: bytes) -> Gauges | None:
     try:
         slots: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(slots, list) or not slots or not all(isinstance(slot, dict) for slot in slots):
         return None
     return Gauges(running=sum(slot.get("is_processing") is True for slot in slots), slots=len(slots))
-
-
-def _some(gauges: Gauges) -> Gauges | None:
-    return None if gauges == Gauges() else gauges

@@ -1,7 +1,7 @@
 """The memory of a learned limit: what happened at a backend goes in, its row's limit comes out."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy.orm import Session
@@ -15,6 +15,9 @@ from tasks.linefile import Server
 from tasks.resources import Resources
 
 log = structlog.get_logger()
+
+# A hosted API would see requests for gauges that it does not have every second.
+ASK_AGAIN = timedelta(minutes=5)
 
 # The troubles that say that there were too many calls.
 _KINDS: Mapping[str, Kind] = {"busy": "busy", "out_of_memory": "out_of_memory"}
@@ -38,7 +41,7 @@ def look(resources: Resources, server: Server) -> None:
         in_flight=in_flight,
         waiting=waiting,
         calls=[Call(each.tokens_in, each.tokens_out, each.seconds, each.in_flight) for each in answered],
-        gauges=gauges.read(resources.http, server.url, server.api_key),
+        gauges=_gauges(resources, server, now),
     )
     with session.transaction(resources.engine) as transaction:
         state, backend = _locked(transaction, server.name)
@@ -47,17 +50,26 @@ def look(resources: Resources, server: Server) -> None:
             _keep(backend, looked(state, seen))
 
 
-def refused(
-    transaction: Session, name: str, trouble: str, in_flight: int, claimed_at: datetime, now: datetime
-) -> bool:
+def refused(transaction: Session, name: str, trouble: str, claimed_at: datetime, now: datetime) -> bool:
     """A call was refused for want of room; lowers a learned limit at once. False: the limit is not learned."""
     state, backend = _locked(transaction, name)
     if state is None:
         return False
     kind = _KINDS.get(trouble)
     if kind is not None:
+        in_flight = line.in_flight(transaction, name, now)
         _keep(backend, cut(state, kind, in_flight, claimed_at.timestamp(), now.timestamp()))
     return True
+
+
+def _gauges(resources: Resources, server: Server, now: datetime) -> gauges.Gauges | None:
+    """What the server says of itself; one that says nothing is not asked again for a while."""
+    if resources.without_gauges.get(server.name, now) > now:
+        return None
+    found = gauges.read(resources.http, server.url, server.api_key)
+    if found is None:
+        resources.without_gauges[server.name] = now + ASK_AGAIN
+    return found
 
 
 def _locked(transaction: Session, name: str) -> tuple[Limit | None, Backend]:

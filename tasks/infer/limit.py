@@ -33,11 +33,11 @@ _PROMPT_WEIGHT = 1 / 8
 # What a higher level must earn: each doubling this much throughput (as a power: 2 ** 0.04 is 2.8 %).
 _WORTH = 0.04
 
-_FORGET = 90.0  # seconds in which evidence loses half its weight, where calls are short
+_FORGET = 180.0  # seconds in which evidence loses half its weight, where calls are short
 _STRIDES = (1.25, 1.5, 2.0)  # how far to go for the next level, as a ratio
 
-# Answers since the last break, for each refusal of that break, before its level is tried again: 0.8 % at most.
-_ANSWERS_PER_REFUSAL = 120
+# Answers since the last break, for each refusal of that break, before its level is tried again: 0.7 % at most.
+_ANSWERS_PER_REFUSAL = 150
 
 Kind = Literal["busy", "out_of_memory"]
 
@@ -101,8 +101,11 @@ class Evidence:
         return self.calls >= 1 and self.work > 0 and self.seconds > 0
 
     @property
-    def error(self) -> float:
-        """Variance of the logarithm of work / seconds (a ratio estimator's; shrunk to 0.4 where calls are few)."""
+    def variance(self) -> float:
+        """Of the logarithm of work / seconds: a ratio estimator's, shrunk to 0.4 a call where calls are few.
+
+        Cochran, Sampling Techniques, 1977, section 6.3.
+        """
         spread = (
             self.work_work / self.work**2
             - 2 * self.work_seconds / (self.work * self.seconds)
@@ -142,8 +145,14 @@ class Limit:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Limit":
         """What `as_json` gave, also by an older or a newer version: unknown keys are dropped."""
-        known = {key: stored[key] for key in cls.__dataclass_fields__ if key in stored}
-        heard = {int(level): Evidence(*sums) for level, sums in known.get("heard", {}).items()}
+        known = {"best": stored.get("level", START)} | {
+            key: stored[key] for key in cls.__dataclass_fields__ if key in stored
+        }
+        heard = {
+            int(level): Evidence(*sums)
+            for level, sums in known.get("heard", {}).items()
+            if len(sums) == len(Evidence.__dataclass_fields__)
+        }
         return cls(**{**known, "heard": heard})
 
 
@@ -151,15 +160,14 @@ def looked(state: Limit, seen: Seen) -> Limit:
     """The limit after a look, to be taken about once a second. Grows only while the line waits for slots."""
     was = state
     state = _take_in(state, seen)
-    if state.phase == "recover" and seen.waiting and seen.in_flight >= state.level:
+    if state.phase == "recover" and seen.waiting and seen.in_flight >= state.level - state.level // 8:
         return _recover(state)
     if not _full(state, seen):
         return replace(state, full_since=None)
     if was.full_since is None:
         return replace(state, full_since=seen.now)
-    if _queues_inside(state):
-        down = state.best if state.phase == "probe" and state.best < state.level else None
-        return _go(state, down or max(1, state.level - max(1, round(state.queued))), "hold", settled=True)
+    if _queues_inside(state) and state.held >= 4:
+        return _step_down(state)
     if state.phase == "probe":
         return _judge(state)
     return _probe(state, seen.gauges)
@@ -168,16 +176,17 @@ def looked(state: Limit, seen: Seen) -> Limit:
 def refused(state: Limit, kind: Kind, in_flight: int, claimed_at: float, now: float) -> Limit:
     """The limit after a call was refused for want of room: 0.7 of what broke, half when memory ran out.
 
-    `in_flight` counts calls in flight when the refused one was claimed, itself included; `claimed_at` and `now`
-    are seconds since the epoch. Calls claimed before the last cut fell with it and do not cut again.
+    `in_flight`: calls in flight when the refusal came, itself included. `claimed_at` (of the refused call) and
+    `now`: seconds since the epoch. Calls claimed before the last cut fell with it and do not cut again.
     """
+    in_flight = max(1, in_flight)
     if claimed_at <= state.cut_at and state.broke is not None:
-        # A server that is busy refuses what comes on top, so the lowest count is the level that broke; one out
-        # of memory may drop older calls too, so it is the highest.
-        broke = min(state.broke, in_flight) if kind == "busy" else max(state.broke, in_flight)
-        return replace(
-            state, broke=broke, refusals=state.refusals + 1, best=min(state.best, max(1, broke - 1))
-        )
+        # A busy server refuses what comes on top of what it can take, so the lowest count is the level that
+        # broke, unless all fell; one out of memory may drop all its calls, so it is the highest.
+        lowest = max(state.level + 1, min(state.broke, in_flight))
+        broke = lowest if kind == "busy" else max(state.broke, in_flight)
+        best = min(state.best, max(state.level, broke - 1))
+        return replace(state, broke=broke, best=best, refusals=state.refusals + 1)
     again = state.broke is not None and abs(in_flight - state.broke) <= 1
     best = max(1, min(state.best, in_flight - 1))
     broken_at = min(state.level, in_flight)
@@ -190,7 +199,7 @@ def refused(state: Limit, kind: Kind, in_flight: int, claimed_at: float, now: fl
         moved_at=now,
         refusals=1,
         answered=0,
-        patience=min(4, state.patience * 2) if again else 1,
+        patience=min(2, state.patience * 2) if again else 1,
         stride=0,
     )
 
@@ -239,8 +248,16 @@ def _full(state: Limit, seen: Seen) -> bool:
 
 
 def _queues_inside(state: Limit) -> bool:
-    """Whether calls queue inside the server lastingly, by its gauges; new calls always do for a moment."""
-    return state.held >= 4 and state.queued > max(0.5, state.level / 8)
+    """Whether calls queue inside the server, by its gauges: more than the few that have just come."""
+    return state.queued > max(0.5, state.level / 8)
+
+
+def _step_down(state: Limit) -> Limit:
+    """Give the server as many calls fewer as it has queueing."""
+    if state.best < state.level:
+        return _come_back(state)
+    down = max(1, state.level - max(1, round(state.queued)))
+    return replace(_go(state, down, "hold", settled=True), stride=0, fruitless=state.fruitless + 1)
 
 
 def _recover(state: Limit) -> Limit:
@@ -271,6 +288,9 @@ def _judge(state: Limit) -> Limit:
     # In doubt the smaller level: its calls are quicker.
     if gain < (0.5 if state.level > state.best else -0.5) * error:
         return _come_back(state)
+    if state.level < state.best:
+        # Fewer calls do as well: the next try is lower still.
+        return replace(_go(state, state.level, "hold", settled=True), stride=0, fruitless=2)
     stride = min(len(_STRIDES) - 1, state.stride + 1)
     return replace(_go(state, state.level, "hold", settled=True), stride=stride, fruitless=0)
 
@@ -285,9 +305,9 @@ def _does_harm(state: Limit, best: Evidence) -> bool:
 
     Where a higher level makes every call very slow, waiting for calls that began there would take too long.
     """
-    per_call = best.work / best.calls
-    awaited = min(1.0, state.level / state.best) * state.best * state.held / best.seconds * best.calls
-    if awaited < 1 or state.held < 1.5 * best.seconds / best.calls:
+    per_call, usual = best.work / best.calls, best.seconds / best.calls
+    awaited = min(state.level, state.best) * state.held / usual  # calls
+    if state.held < 1.5 * usual:
         return False
     # 2.5 sigma for lengths that vary as much as their mean, and a fifth for what a probe may cost.
     return state.work / per_call < 0.8 * awaited - 2.5 * math.sqrt(awaited)
@@ -295,20 +315,36 @@ def _does_harm(state: Limit, best: Evidence) -> bool:
 
 def _probe(state: Limit, gauges: Gauges | None) -> Limit:
     """While holding: try a neighbour once in a while, soon as long as that has helped."""
+    if state.answers < max(6, state.level) or state.held < state.call_seconds or _queues_inside(state):
+        return state
+    for level in state.heard:
+        if level < state.best and _firmly_better(state, level):
+            return _go(state, level, "probe")
     hurry = state.stride > 0 or state.fruitless == 0
     rest = 1.0 if hurry else max(8.0, 4 * state.call_seconds) * min(6, state.fruitless)
-    if state.held < max(rest, state.call_seconds) or state.answers < max(6, state.level):
+    if _beyond_a_break(state) and state.answers < max(20, 4 * state.level):
+        return state
+    if state.held < rest:
         return state
     up, down = _up(state, gauges), max(1, min(state.best - 1, round(state.best / _STRIDES[0])))
-    for level in (up, down) if hurry or state.fruitless % 2 else (down, up):
+    # A lower level costs throughput to try, a higher one mostly does not: so it is rarer once it is known.
+    turns = 3 if down in state.heard else 2
+    lower_first = state.fruitless >= 2 and (state.fruitless - 2) % turns == 0
+    for level in (down, up) if lower_first else (up, down):
         if level != state.best and not _firmly_worse(state, level):
             return _go(state, level, "probe")
     return replace(state, stride=max(0, state.stride - 1), fruitless=state.fruitless + 1, held=0.0)
 
 
+def _beyond_a_break(state: Limit) -> bool:
+    """Whether the best level is one that was refused before, and not far above: only small steps from here."""
+    return state.broke is not None and state.broke <= state.best < 2 * state.broke
+
+
 def _up(state: Limit, gauges: Gauges | None) -> int:
     """The next higher level that may be tried, or the present one."""
-    level = max(state.best + 1, round(state.best * _STRIDES[state.stride]))
+    stride = 0 if _beyond_a_break(state) else state.stride
+    level = max(state.best + 1, round(state.best * _STRIDES[stride]))
     if state.broke is not None and state.best < state.broke:
         earned = state.answered >= _ANSWERS_PER_REFUSAL * state.refusals * state.patience
         level = min(level, state.broke if earned else state.broke - 1)
@@ -334,12 +370,17 @@ def _gain(state: Limit, level: int) -> tuple[float, float]:
         return 0.0, math.inf
     speeds = math.log(here.work / here.seconds) - math.log(best.work / best.seconds)
     gain = speeds + (1 - _WORTH) * math.log(level / state.best)
-    return gain, math.sqrt(here.error + best.error)
+    return gain, math.sqrt(here.variance + best.variance)
 
 
 def _firmly_worse(state: Limit, level: int) -> bool:
     gain, error = _gain(state, level)
     return gain < -2 * error
+
+
+def _firmly_better(state: Limit, level: int) -> bool:
+    gain, error = _gain(state, level)
+    return gain > 1.5 * error
 
 
 def _go(state: Limit, level: int, phase: Literal["hold", "probe"], *, settled: bool = False) -> Limit:
@@ -352,4 +393,14 @@ def _go(state: Limit, level: int, phase: Literal["hold", "probe"], *, settled: b
 
 
 def _at(state: Limit, level: int, phase: Literal["hold", "probe", "recover"]) -> Limit:
-    return replace(state, level=level, phase=phase, full_since=None, held=0.0, answers=0, work=0.0, queued=0.0, moved_at=state.seen_at)
+    return replace(
+        state,
+        level=level,
+        phase=phase,
+        full_since=None,
+        held=0.0,
+        answers=0,
+        work=0.0,
+        queued=0.0,
+        moved_at=state.seen_at,
+    )

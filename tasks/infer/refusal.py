@@ -108,7 +108,8 @@ def from_json(content: Any, status: int = 500) -> Complaint:
     if isinstance(inner, dict):
         fields = inner
         # A code in words is telling ("context_length_exceeded"); one in numbers is the status again.
-        words = [inner.get(key) for key in ("message", "type", "code")]
+        # FastAPI, in which people write services of their own, calls its message "detail".
+        words = [inner.get(key) for key in ("message", "detail", "type", "code")]
         message = " ".join(word for word in words if isinstance(word, str))
     else:
         message = f"{inner} {fields.get('error_type', '')}"

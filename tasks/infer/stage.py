@@ -20,6 +20,10 @@ log = structlog.get_logger()
 MOST_ATTEMPTS = 3
 AFTER_BROKEN = timedelta(seconds=2)
 
+# A bare 500 beside other calls may be memory that ran out, as services say it that nobody taught to say more: it
+# lowers a learned limit, and the call is tried more often, after 2, 4, 8 s and so on.
+MOST_ATTEMPTS_BESIDE_OTHERS = 6
+
 # A backend that cannot serve is left alone for 1, 2, 4 s and so on, up to this.
 LONGEST_PAUSE = timedelta(seconds=15)
 
@@ -77,7 +81,7 @@ def _call(resources: Resources, server: Server, claimed: Claimed) -> None:
     except errors.Later as error:
         _later(resources, server.name, claimed, error)
     except errors.ModelError as error:
-        _failed(resources, claimed, error)
+        _failed(resources, server.name, claimed, error)
     else:
         _finish(resources, server, claimed, answer)
 
@@ -163,8 +167,8 @@ def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.L
     with session.transaction(resources.engine) as transaction:
         now = resources.clock()
         # A learned limit makes room by itself, unless even one call was too many.
-        learned = learn.refused(transaction, backend, trouble, claimed.in_flight, claimed.claimed_at, now)
-        asked = error.retry_after
+        learned = learn.refused(transaction, backend, trouble, claimed.claimed_at, now)
+        asked = error.retry_after or None
         if learned and trouble == "busy" and asked is None and claimed.in_flight > 1:
             asked = timedelta(0)
         news = backends.pause(transaction, backend, trouble, now, asked, LONGEST_PAUSE)
@@ -190,19 +194,24 @@ def _stopped(resources: Resources, claimed: Claimed) -> None:
     log.info("step.stopped")
 
 
-def _failed(resources: Resources, claimed: Claimed, error: errors.ModelError) -> None:
+def _failed(resources: Resources, backend: str, claimed: Claimed, error: errors.ModelError) -> None:
     """The call failed for a reason that another moment will not mend, or not for ever."""
     log.warning("step.failed", kind=type(error).__name__, detail=error.detail, status=error.status)
     with session.transaction(resources.engine) as transaction:
         now = resources.clock()
-        if isinstance(error, errors.Broken) and claimed.attempts + 1 < MOST_ATTEMPTS:
-            line.give_back(transaction, claimed, now, until=now + AFTER_BROKEN, attempt_used=True)
+        suspect = isinstance(error, errors.Broken) and error.status == 500 and claimed.in_flight > 1
+        if suspect:
+            learn.refused(transaction, backend, "busy", claimed.claimed_at, now)
+        most = MOST_ATTEMPTS_BESIDE_OTHERS if suspect else MOST_ATTEMPTS
+        if isinstance(error, errors.Broken) and claimed.attempts + 1 < most:
+            pause = AFTER_BROKEN * 2**claimed.attempts if suspect else AFTER_BROKEN
+            line.give_back(transaction, claimed, now, until=now + pause, attempt_used=True)
             return
         job = line.abandon(transaction, claimed, now)
         if job is None:
             return
         if isinstance(error, errors.Broken):
-            jobs.fail(transaction, job, "model_broken", {"attempts": MOST_ATTEMPTS}, now)
+            jobs.fail(transaction, job, "model_broken", {"attempts": claimed.attempts + 1}, now)
         elif isinstance(error, errors.TooLong):
             jobs.fail(transaction, job, "context", {"detail": error.detail}, now)
         else:

@@ -475,6 +475,10 @@ LOADING = {"error": {"message": "Loading model", "type": "unavailable_error", "c
         (504, b"", Broken),
         (408, b"", Broken),
         (499, b"", Broken),
+        # FastAPI: a service of one's own.
+        (500, {"detail": CUDA}, OutOfMemory),
+        (500, {"detail": [{"msg": "field required"}]}, Broken),
+        (503, {"detail": "server busy"}, Overloaded),
         (401, openai("Invalid API Key", "authentication_error", 401), Misconfigured),
         (403, b"", Misconfigured),
         (404, openai("The model `x` does not exist.", "NotFoundError", 404), Misconfigured),

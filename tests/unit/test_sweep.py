@@ -2,12 +2,17 @@
 
 from datetime import timedelta
 
-from db import jobs, line
-from db.models import Job, Step
-from db.states import JobState, StepState
+import pytest
+
+from db import backends, jobs, line
+from db.backends import Declared
+from db.models import Backend, Job, Post, Step, Turn
+from db.states import JobState, PostKind, PostState, StepState
+from db.turns import Rank
 from tasks import sweep as sweeping
+from tasks.linefile import Line, Server
 from tasks.sweep import sweep
-from tests.fakes import LEASE, MINUTE, NOW, SECOND, accepted, declare, do, in_line, rows, the
+from tests.fakes import LEASE, MINUTE, NOW, SECOND, accepted, declare, do, in_line, rows, set_row, the
 
 
 def test_a_quiet_house_rings_for_nothing(resources, bell):
@@ -77,3 +82,130 @@ def test_what_outlived_its_retention_is_forgotten(resources, clock):
     clock.move(MINUTE)
     sweep(resources)
     assert rows(resources.engine, Job) == []
+
+
+def several(resources, *servers: Server) -> None:
+    """The line's servers, declared."""
+    resources.__dict__["line"] = Line(servers, 1.0, 2.0, {"UBOSS": Rank(2.0, 0)})
+    declared = [Declared(server.name, server.limit or 1) for server in servers]
+    do(resources.engine, backends.declare, declared)
+
+
+def server(name: str, context: int = 8192, recipes: frozenset[str] | None = None) -> Server:
+    return Server(name, f"http://{name}/v1", "", "m", 4, context, recipes)
+
+
+def where(resources) -> list[str]:
+    return [step.backend for step in rows(resources.engine, Step)]
+
+
+def out(resources, name: str) -> None:
+    """Down, as two calls found out."""
+    set_row(resources.engine, Backend, name, trouble="down", failures=2, not_before=NOW + MINUTE)
+
+
+def test_waiting_calls_go_to_the_fallback_while_their_server_is_out_and_come_back(resources, bell):
+    several(resources, server("main"), server("cloud"))
+    in_line(resources.engine, steps=2)
+    sweep(resources)
+    assert where(resources) == ["main", "main"]
+    out(resources, "main")
+    sweep(resources)
+    assert where(resources) == ["cloud", "cloud"]
+    assert bell.rung[-3:].count(("infer", "cloud")) == 2
+    claimed = do(resources.engine, line.claim, "cloud", NOW, LEASE)
+    assert claimed is not None
+    # What runs stays where it is.
+    do(resources.engine, backends.recovered, "main")
+    set_row(resources.engine, Backend, "main", not_before=None)
+    sweep(resources)
+    assert where(resources) == ["cloud", "main"]
+
+
+def test_one_failure_sends_nobody_away(resources):
+    several(resources, server("main"), server("cloud"))
+    in_line(resources.engine)
+    set_row(resources.engine, Backend, "main", trouble="down", failures=1)
+    sweep(resources)
+    assert where(resources) == ["main"]
+
+
+@pytest.mark.parametrize("trouble", ["busy", "out_of_memory"])
+def test_a_server_that_is_only_full_keeps_its_line(resources, trouble: str):
+    several(resources, server("main"), server("cloud"))
+    in_line(resources.engine)
+    set_row(resources.engine, Backend, "main", trouble=trouble, failures=5)
+    sweep(resources)
+    assert where(resources) == ["main"]
+
+
+def test_a_fallback_takes_only_its_recipes_and_what_fits_it(resources):
+    several(
+        resources,
+        server("main"),
+        server("small", context=100),
+        server("words", recipes=frozenset({"translate"})),
+    )
+    in_line(resources.engine, recipe="summarize")
+    in_line(resources.engine, recipe="translate")
+    out(resources, "main")
+    # Ten tokens and an answer of a hundred are too much for the small one.
+    sweep(resources)
+    assert where(resources) == ["main", "main"]
+    several(resources, server("main"), server("words", recipes=frozenset({"translate"})))
+    sweep(resources)
+    assert where(resources) == ["main", "words"]
+
+
+def test_a_server_that_left_the_settings_leaves_its_line_to_others(resources):
+    in_line(resources.engine)
+    several(resources, server("new"))
+    sweep(resources)
+    assert where(resources) == ["new"]
+
+
+def test_without_a_healthy_server_everybody_keeps_their_place(resources):
+    several(resources, server("main"), server("cloud"))
+    in_line(resources.engine)
+    out(resources, "main")
+    out(resources, "cloud")
+    sweep(resources)
+    assert where(resources) == ["main"]
+
+
+def test_steps_of_code_before_turns_are_put_in_line_with_their_persons_rank(resources):
+    several(resources, server("main"))
+    in_line(resources.engine, requester="UBOSS")
+    [step] = rows(resources.engine, Step)
+    set_row(resources.engine, Step, step.id, turn_id=None, asked_at=None)
+    assert do(resources.engine, line.claim, "main", NOW, LEASE) is None
+    sweep(resources)
+    claimed = do(resources.engine, line.claim, "main", NOW, LEASE)
+    assert claimed is not None
+    turn = the(resources.engine, Turn, claimed.turn_id)
+    assert (turn.requester, turn.weight, turn.priority) == ("UBOSS", 2.0, 0)
+
+
+def test_cards_are_told_their_place_when_it_changes_and_then_no_more(resources, bell):
+    declare(resources.engine, limit=1)
+    jobs_in_line = [in_line(resources.engine, channel=f"C{number}") for number in range(3)]
+    assert do(resources.engine, line.claim, "main", NOW, LEASE) is not None
+
+    def wanted() -> set[str]:
+        cards = rows(resources.engine, Post, kind=PostKind.CARD)
+        found = {card.lane for card in cards if card.state is PostState.WANTED}
+        for card in cards:
+            set_row(resources.engine, Post, card.id, state=PostState.SHOWN)
+        return found
+
+    wanted()
+    sweep(resources)
+    assert [the(resources.engine, Job, job.id).ahead for job in jobs_in_line] == [None, 0, 1]
+    assert ("deliver", "slack/C1") in bell.rung
+    assert wanted() == {"slack/C1", "slack/C2"}
+    sweep(resources)
+    assert wanted() == set()
+    do(resources.engine, jobs.cancel, jobs_in_line[1].id, NOW)
+    wanted()
+    sweep(resources)
+    assert wanted() == {"slack/C2"}
