@@ -333,7 +333,13 @@ def _probe(state: Limit, gauges: Gauges | None) -> Limit:
     for level in (down, up) if lower_first else (up, down):
         if level != state.best and not _firmly_worse(state, level):
             return _go(state, level, "probe")
-    return replace(state, stride=max(0, state.stride - 1), fruitless=state.fruitless + 1, held=0.0)
+    # Nothing to try; so that a server that has changed is found out, what spoke against it counts less next time.
+    heard = {
+        level: known if level == state.best else known.times(0.6) for level, known in state.heard.items()
+    }
+    return replace(
+        state, heard=heard, stride=max(0, state.stride - 1), fruitless=state.fruitless + 1, held=0.0
+    )
 
 
 def _beyond_a_break(state: Limit) -> bool:
