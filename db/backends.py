@@ -50,9 +50,9 @@ def is_out(backend: Backend) -> bool:
     return backend.failures > 1 and backend.trouble in PROBED
 
 
-def most_in_flight(backend: Backend) -> int:
+def most_in_flight(limit: int, trouble: str | None, failures: int) -> int:
     """The limit, as it holds now."""
-    return 1 if backend.failures and backend.trouble in PROBED else backend.limit
+    return 1 if failures and trouble in PROBED else limit
 
 
 def every(session: Session) -> list[Backend]:
@@ -106,10 +106,10 @@ class Count:
 
 def counts(session: Session, now: datetime) -> dict[str, Count]:
     """For each backend: calls whose lease is alive, and calls that wait."""
-    running, waiting = (select(Step.backend, func.count()).group_by(Step.backend) for _ in range(2))
-    alive = running.where(Step.state == StepState.RUNNING, Step.lease_until > now)
-    in_flight = dict(session.execute(alive).tuples())
-    in_line = dict(session.execute(waiting.where(Step.state == StepState.WAITING)).tuples())
+    calls = select(Step.backend, func.count()).group_by(Step.backend)
+    alive = calls.where(Step.state == StepState.RUNNING, Step.lease_until > now)
+    in_flight = dict(session.execute(alive).all())
+    in_line = dict(session.execute(calls.where(Step.state == StepState.WAITING)).all())
     return {
         name: Count(in_flight.get(name, 0), in_line.get(name, 0))
         for name in session.scalars(select(Backend.name))

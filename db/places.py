@@ -86,7 +86,9 @@ def of_backend(session: Session, backend: Backend, now: datetime) -> dict[str, P
         first.setdefault(waiting.job_id, ahead)
         last[waiting.job_id] = ahead
     seconds = [each.seconds for each in latest]
-    free = backends.most_in_flight(backend) - line.in_flight(session, backend.name, now)
+    free = backends.most_in_flight(backend.limit, backend.trouble, backend.failures) - line.in_flight(
+        session, backend.name, now
+    )
     troubled = backend.failures > 0
     return {
         job_id: _place(ahead, last[job_id], [] if troubled else seconds, backend.limit, free)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import ColumnElement, Select, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db.models import Job, Lane, Moment, Post, Step
+from db.models import Job, Lane, Moment, Post, Step, table
 from db.session import add_if_missing
 from db.states import PostKind, PostState, StepState
 
@@ -80,22 +80,44 @@ _DUE_IN_LANE = _DUE_IN_FREE_LANES.where(Post.lane == bindparam("lane")).limit(1)
 _DUE_LANES = _DUE_IN_FREE_LANES.group_by(Post.lane).order_by(func.min(Post.id))
 
 
+_posts = table(Post)
+_REFRESH = (
+    update(_posts)
+    .where(
+        _posts.c.job_id == bindparam("job"),
+        _posts.c.kind == PostKind.CARD,
+        _posts.c.state != PostState.DROPPED,
+    )
+    .values(revision=_posts.c.revision + 1, state=PostState.WANTED)
+)
+
+
 def slack_lane(channel: str) -> str:
     """The lane of a Slack channel; channel ids are unique over all workspaces."""
     return f"slack/{channel}"
 
 
+def callback_lane(url: str) -> str:
+    """The lane of a service that gets callbacks: its host."""
+    return f"callback/{(urlsplit(url).hostname or '')[:140]}"
+
+
 def lane_name(job: Job, kind: PostKind) -> str:
     """Where a post waits its turn: its channel, or for a callback the host that it goes to."""
     if kind is PostKind.CALLBACK:
-        return f"callback/{(urlsplit(job.callback_url or '').hostname or '')[:140]}"
+        return callback_lane(job.callback_url or "")
     return slack_lane(job.channel or "")
 
 
 def lanes(job: Job) -> list[str]:
     """Every lane that a job speaks in."""
-    kinds = [PostKind.CARD] * bool(job.channel) + [PostKind.CALLBACK] * bool(job.callback_url)
-    return [lane_name(job, kind) for kind in kinds]
+    return lanes_to(job.channel, job.callback_url)
+
+
+def lanes_to(channel: str | None, callback_url: str | None) -> list[str]:
+    """The lanes of a job that speaks in `channel` and at `callback_url`."""
+    found = [slack_lane(channel)] if channel else []
+    return [*found, callback_lane(callback_url)] if callback_url else found
 
 
 def want(
@@ -131,11 +153,7 @@ def want(
 
 def refresh_card(session: Session, job_id: str) -> None:
     """The job moved on: its card, if it has one that is not dropped, is to be looked at again."""
-    session.execute(
-        update(Post)
-        .where(Post.job_id == job_id, Post.kind == PostKind.CARD, Post.state != PostState.DROPPED)
-        .values(revision=Post.revision + 1, state=PostState.WANTED)
-    )
+    session.execute(_REFRESH, {"job": job_id})
 
 
 def refresh_cards_in(session: Session, backend: str) -> None:

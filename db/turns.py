@@ -9,13 +9,14 @@ Priorities are strict: 0 goes before 1, and 1 before 2. But a priority that was 
 work waiting all the while, gets the next slot.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, case, exists, func, select, true, update
 from sqlalchemy.orm import Session, aliased
 
-from db.models import Backend, Moment, Step, Turn
+from db.models import Backend, Moment, Step, Turn, table
 from db.session import add_if_missing
 from db.states import StepState
 
@@ -67,6 +68,14 @@ _FIRST = (
 )
 
 
+_turns = table(Turn)
+_CHARGE = (
+    update(_turns)
+    .where(_turns.c.id == bindparam("turn"))
+    .values(service=_turns.c.service + bindparam("cost", type_=_turns.c.service.type) / _turns.c.weight)
+)
+
+
 def join(session: Session, backend: str, team: str, requester: str, rank: Rank) -> int:
     """Give a person a place in line, or keep the one they have; returns the turn's id.
 
@@ -83,21 +92,27 @@ def join(session: Session, backend: str, team: str, requester: str, rank: Rank) 
         add_if_missing(session, new)
         turn = session.scalars(query.execution_options(populate_existing=True)).one()
     turn.weight = rank.weight
-    if not turn.in_line:
-        turn.service = max(turn.service, _level(session, turn))
-        turn.in_line = True
+    _enter(session, turn)
     session.flush()
     return turn.id
 
 
-def choose(session: Session, backend: Backend, now: datetime) -> Next | None:
-    """The turn and the step that come next at a backend, whose lock the caller holds; None: nothing is due."""
+def choose(
+    session: Session, backend: str, most_in_flight: int, passed_over: Mapping[str, str], now: datetime
+) -> Next | None:
+    """The turn and the step that come next at a backend, whose lock the caller holds.
+
+    None: nothing is due, or no slot is free.
+    """
     first = _first(session, backend, now, 0)
     if first is None:
         return None
     turn_id, priority, step_id, second, in_flight, lowest = first
-    if lowest > priority or backend.passed_over:
-        aged = _aged(session, backend, now, priority, lowest)
+    if in_flight >= most_in_flight:
+        # Without a slot to give nobody is passed over, and nobody gets the slot that a minute's wait is worth.
+        return None
+    if lowest > priority or passed_over:
+        aged = _aged(session, backend, now, priority, lowest, passed_over)
         if aged is not None:
             turn_id, _, step_id, second, _, _ = aged
     return Next(turn_id, step_id, second is not None, in_flight)
@@ -117,20 +132,22 @@ def serve(session: Session, turn_id: int, cost: float, *, has_more: bool) -> Non
 def charge(session: Session, turn_id: int | None, cost: float) -> None:
     """Add to what a turn has been served; less than nothing takes back what was charged too much."""
     if turn_id is not None and cost:
-        session.execute(
-            update(Turn).where(Turn.id == turn_id).values(service=Turn.service + cost / Turn.weight)
-        )
+        session.execute(_CHARGE, {"turn": turn_id, "cost": cost})
 
 
 def put_back(session: Session, step: Step) -> None:
-    """A step that was not answered stands in its old place again, and its person is charged nothing for it."""
+    """A step that was not answered stands in its old place again, and its person is charged nothing for it.
+
+    Whoever had nothing else waiting comes back to the line like anybody: a long call that failed in the end is
+    worth its own tokens, and not all that others were served meanwhile.
+    """
     if step.turn_id is not None:
-        session.execute(
-            update(Turn)
-            .where(Turn.id == step.turn_id)
-            .values(in_line=True, service=Turn.service - step.charged / Turn.weight)
-        )
+        fresh = select(Turn).where(Turn.id == step.turn_id).with_for_update()
+        turn = session.scalars(fresh.execution_options(populate_existing=True)).one()
+        _enter(session, turn, but=step.id)
+        turn.service -= step.charged / turn.weight
     step.charged = 0.0
+    session.flush()
 
 
 def tidy(session: Session) -> None:
@@ -154,15 +171,15 @@ def tidy(session: Session) -> None:
 
 
 def _first(
-    session: Session, backend: Backend, now: datetime, priority: int
+    session: Session, backend: str, now: datetime, priority: int
 ) -> tuple[int, int, int, int | None, int, int] | None:
-    values = {"backend": backend.name, "now": now, "priority": priority}
+    values = {"backend": backend, "now": now, "priority": priority}
     row = session.execute(_FIRST, values).first()
     return None if row is None else tuple(row)
 
 
 def _aged(
-    session: Session, backend: Backend, now: datetime, served: int, lowest: int
+    session: Session, backend: str, now: datetime, served: int, lowest: int, before: Mapping[str, str]
 ) -> tuple[int, int, int, int | None, int, int] | None:
     """The turn of the priority that has been passed over for too long, if there is one; notes who is passed."""
     passed: dict[str, str] = {}
@@ -173,22 +190,33 @@ def _aged(
         if waiting is None:
             break
         priority = waiting[1]
-        since = backend.passed_over.get(str(priority), now.isoformat())
+        since = before.get(str(priority), now.isoformat())
         if aged is None and now - datetime.fromisoformat(since) >= AGEING:
             aged = waiting
         else:
             passed[str(priority)] = since
         priority += 1
-    if passed != backend.passed_over:
-        backend.passed_over = passed
+    if passed != before:
+        session.execute(update(Backend).where(Backend.name == backend).values(passed_over=passed))
     return aged
+
+
+def _enter(session: Session, turn: Turn, but: int | None = None) -> None:
+    """Put a turn in line; if it had nothing waiting there, but for that one step, it starts level.
+
+    A turn may still stand in line for steps that were cancelled: that saves up no credit either.
+    """
+    others = exists().where(Step.turn_id == turn.id, Step.state == StepState.WAITING, Step.id != (but or 0))
+    if not turn.in_line or not session.scalar(select(others)):
+        turn.service = max(turn.service, _level(session, turn))
+        turn.in_line = True
 
 
 def _level(session: Session, turn: Turn) -> float:
     """Where newcomers start: level with the least served in line, or with who was served most if none is."""
-    same = (Turn.backend == turn.backend) & (Turn.priority == turn.priority)
-    least = select(func.min(Turn.service)).where(same, Turn.in_line == true())
-    level = session.scalar(least)
+    same = (Turn.backend == turn.backend) & (Turn.priority == turn.priority) & (Turn.id != turn.id)
+    waiting = same & (Turn.in_line == true()) & exists().where(_WAITING)
+    level = session.scalar(select(Turn.service).where(waiting).order_by(Turn.service).limit(1))
     if level is None:
         level = session.scalar(select(func.max(Turn.service)).where(same))
     return level or 0.0

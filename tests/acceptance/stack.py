@@ -126,10 +126,18 @@ def kind_of(message: dict[str, Any]) -> str | None:
 
 @contextlib.contextmanager
 def running(
-    database_url: str, broker_url: str, folder: pathlib.Path, *, socket_mode: bool, **settings: str
+    database_url: str,
+    broker_url: str,
+    folder: pathlib.Path,
+    *,
+    socket_mode: bool,
+    before: Callable[[str], None] | None = None,
+    **settings: str,
 ) -> Iterator[Stack]:
-    """Start everything, wait until it is ready, and end it all afterwards."""
+    """Start everything, wait until it is ready, and end it all afterwards. `before` gets the playground's address."""
     port, play_port = services.free_port(), services.free_port()
+    if before is not None:
+        before(f"http://127.0.0.1:{play_port}")
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

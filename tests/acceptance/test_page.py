@@ -1,8 +1,10 @@
 """The playground's page in a real browser: what people do in it, and what the bot's posts look like there."""
 
+import contextlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,8 @@ import pytest
 from slack_sdk import WebClient
 
 from tests import services
+from tests.acceptance import stack as stacks
+from tests.acceptance.stack import ADA, LEO, MINJI, Stack
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -83,15 +87,19 @@ def page(playground: str, browser: Any, errors: list[str]) -> Iterator[Any]:
     """The page as Ada in #general, everything else as at the first start."""
     _post(f"{playground}/control/reset", {})
     _post(f"{playground}/control/limits", {"enforce": False})
-    context = browser.new_context(viewport={"width": 1366, "height": 860}, locale="en-US")
-    page = context.new_page()
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{playground}/#user=U0ADA&at={CHANNEL}")
-    expect(page.locator("html[data-ready]")).to_be_attached()
-    expect(page.get_by_role("heading", name="#general")).to_be_visible()
-    yield page
-    context.close()
+    with _opened(browser, f"{playground}/#user=U0ADA&at={CHANNEL}", errors) as page:
+        expect(page.get_by_role("heading", name="#general")).to_be_visible()
+        yield page
+
+
+@pytest.fixture(scope="module")
+def product(valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole product behind the page, with two slots for everybody."""
+    folder = tmp_path_factory.mktemp("product")
+    with stacks.running(
+        f"sqlite:///{folder / 'threadline.db'}", valkey_url, folder, socket_mode=False, LLM_LIMIT="2"
+    ) as running:
+        yield running
 
 
 @pytest.fixture
@@ -237,6 +245,44 @@ def test_misbehaving_from_the_drawer(page: Any, playground: str, bot: WebClient,
     assert errors == []
 
 
+def test_three_people_share_the_line_while_one_floods_it(
+    product: Stack, browser: Any, errors: list[str]
+) -> None:
+    """One sees who holds the slots, who is next and what each was served; the flood's tail comes last."""
+    product.clear()
+    # A second for each call, so that there is a line to look at.
+    product.act("model", slots=2, answer="fixed", tokens=60, tokens_per_second=60)
+    with _opened(browser, f"{product.play.url}/#user={ADA}&at=D0ADA", errors) as page:
+        expect(page.locator(".upcoming")).to_contain_text("Nobody is waiting.")
+        page.get_by_label("Who floods the line").select_option("김민지")
+        page.get_by_label("How many requests").fill("12")
+        page.get_by_role("button", name="Flood").click()
+        expect(page.locator("#flood .flooded")).to_have_text("김민지 sent 12.")
+        for at in range(2):
+            product.say(LEO, "D0LEO", f"Leo has a question, number {at}. It is short.")
+        _write(page, "Ada has one as well. It is short, too.", "Message Threadline")
+
+        expect(page.locator(".share-slots .held")).to_have_count(2)
+        expect(page.get_by_role("img", name="calls wait. The next ones are of: ")).to_be_visible()
+        expect(page.locator(".job-place").filter(has_text="ahead").first).to_be_visible()
+        for person, name in ((ADA, "Ada Lovelace"), (MINJI, "김민지"), (LEO, "Leo Park")):
+            row = page.locator(f".served [data-person={person}]")
+            expect(row).to_contain_text(name)
+            expect(row.locator(".served-tokens")).to_have_text(re.compile("[1-9]"), timeout=30_000)
+
+        def jobs() -> list[dict[str, Any]]:
+            jobs = list(product.look("line")["jobs"])
+            return jobs if len(jobs) == 15 and all(job["ended_at"] for job in jobs) else []
+
+        ended = product.wait(jobs, "everybody's answers")
+        light = max(job["ended_at"] for job in ended if job["user"] != MINJI)
+        assert sum(job["ended_at"] > light for job in ended) >= 4
+        assert {job["state"] for job in ended} <= {"answered", "done"}
+        expect(page.locator(f".served [data-person={MINJI}]")).to_contain_text("12 done")
+        expect(page.locator(".upcoming")).to_contain_text("Nobody is waiting.")
+    assert errors == []
+
+
 _MARKDOWN = """한글**강조**입니다
 
 - one
@@ -256,8 +302,22 @@ def _messages(page: Any) -> Any:
     return page.locator("#messages li")
 
 
-def _write(page: Any, text: str) -> None:
-    composer = page.get_by_label("Message #general")
+@contextlib.contextmanager
+def _opened(browser: Any, address: str, errors: list[str]) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1366, "height": 860}, locale="en-US")
+    try:
+        page = context.new_page()
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        expect(page.locator("html[data-ready]")).to_be_attached()
+        yield page
+    finally:
+        context.close()
+
+
+def _write(page: Any, text: str, label: str = "Message #general") -> None:
+    composer = page.get_by_label(label)
     composer.fill(text)
     composer.press("Enter")
     expect(composer).to_have_value("")

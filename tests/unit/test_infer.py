@@ -225,7 +225,9 @@ def test_the_first_word_closes_the_circuit_and_not_the_last(resources):
 
     def chunks():
         for chunk in fakes.streamed("one ", "two "):
-            seen.append((backend(resources).trouble, backends.most_in_flight(backend(resources))))
+            row = backend(resources)
+            most = backends.most_in_flight(row.limit, row.trouble, row.failures)
+            seen.append((row.trouble, most))
             yield chunk
 
     run(resources, Model(fakes.streams(fakes.Stream(chunks()))))
