@@ -11,10 +11,10 @@ import math
 import statistics
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, bindparam, select, true, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, exists, select, true, tuple_, update
 from sqlalchemy.orm import Session
 
 from db import backends, line, posts
@@ -59,19 +59,30 @@ def changed(session: Session, backend_name: str, now: datetime) -> dict[str, Pla
     if backend is None:
         return {}
     found = of_backend(session, backend, now)
-    told = select(Job.id, Job.ahead, Job.left_from, Job.left_to).where(_in_line(backend_name))
-    return {
-        job_id: found.get(job_id, NOWHERE)
-        for job_id, *place in session.execute(told)
-        if found.get(job_id, NOWHERE) != Place(*place)
-    }
+    told = select(Job.id, Job.state, Job.ahead, Job.left_from, Job.left_to).where(_in_line(backend_name))
+    moved = {}
+    for job_id, state, *place in session.execute(told):
+        now_at = found.get(job_id, NOWHERE)
+        if state is JobState.RUNNING:
+            # Some of its calls run already: nobody is before it any more, and only the time is told.
+            now_at = replace(now_at, ahead=None)
+        if now_at != Place(*place):
+            moved[job_id] = now_at
+    return moved
 
 
 def write(session: Session, places: Mapping[str, Place]) -> None:
-    """Note places in their jobs' rows and refresh the cards. A job that somebody holds is left for the next time."""
-    free = select(Job.id).where(Job.id.in_(places), _IS_WAITING).order_by(Job.id)
-    for job_id in session.scalars(free.with_for_update(skip_locked=True)).all():
-        session.execute(update(Job).where(Job.id == job_id).values(vars(places[job_id])))
+    """Note places in their jobs' rows and refresh the cards. A job that somebody holds is left for the next time.
+
+    A job whose last call began since the look has no place any more.
+    """
+    waits = exists().where(Step.job_id == Job.id, Step.state == StepState.WAITING)
+    free = select(Job.id, Job.state).where(Job.id.in_(places), _IS_WAITING, waits).order_by(Job.id)
+    for job_id, state in session.execute(free.with_for_update(skip_locked=True)).all():
+        place = vars(places[job_id])
+        if state is JobState.RUNNING:
+            place = {**place, "ahead": None}
+        session.execute(update(Job).where(Job.id == job_id).values(place))
         posts.refresh_card(session, job_id)
 
 

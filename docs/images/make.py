@@ -75,23 +75,51 @@ class People:
 
 def main() -> None:
     """Write the pictures beside this file."""
-    with _product() as page_url, httpx.Client(base_url=page_url, timeout=30) as http:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+        )
+        _whole_page(browser)
+        _the_line(browser)
+        browser.close()
+
+
+def _whole_page(browser: Browser) -> None:
+    # All four slots from the start: a limit that learns would take its time at the rush's pace.
+    with _product(LLM_LIMIT="4") as page_url, httpx.Client(base_url=page_url, timeout=30) as http:
         thread = _morning(People(http))
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"),
-                args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
-            )
-            address = f"{page_url}/#user={ADA}&at={GENERAL}&thread={thread}"
-            # Open before the rush, so that the curve of calls in flight has a shape.
-            pages = {
-                "playground": _open(browser, address, "light"),
-                "playground-dark": _open(browser, address, "dark"),
-            }
-            _rush(People(http))
-            for name, page in pages.items():
-                _photograph(page, name)
-            browser.close()
+        address = f"{page_url}/#user={ADA}&at={GENERAL}&thread={thread}"
+        # Open before the rush, so that the curve of calls in flight has a shape.
+        pages = {
+            "playground": _open(browser, address, "light"),
+            "playground-dark": _open(browser, address, "dark"),
+        }
+        _rush(People(http))
+        for name, page in pages.items():
+            page.locator("#line .state-running").first.wait_for()
+            page.wait_for_timeout(WORK_SECONDS * 1000)
+            _save(page.screenshot(), name)
+
+
+def _the_line(browser: Browser) -> None:
+    """Three people share the line while one of them floods it."""
+    with _product() as page_url, httpx.Client(base_url=page_url, timeout=30) as http:
+        page = _open(browser, f"{page_url}/#user={ADA}&at={GENERAL}", "light", scale=2)
+        page.get_by_role("button", name="Flood").click()
+        _wait(lambda: People(http).running(), "the first call")
+        parts = (ARTICLES / "harbour.txt").read_text("utf-8").split("\n\n")
+        for part in [part for part in parts if len(part) > 200][:3]:
+            for user, channel in ((ADA, "D0ADA"), (LEO, "D0LEO")):
+                People(http).say(user, channel, part)
+        _wait(lambda: _everybody_served(People(http)), "two answers for each of the others")
+        page.wait_for_timeout(1500)
+        _save(page.locator("#right").screenshot(), "the-line")
+
+
+def _everybody_served(people: People) -> bool:
+    shared = people.look("line")["people"]
+    return len(shared) == 3 and all(one["done"] + one["running"] > 1 for one in shared)
 
 
 def _morning(people: People) -> str:
@@ -124,18 +152,18 @@ def _rush(people: People) -> None:
     _wait(lambda: people.running() == 4, "every slot is in use")
 
 
-def _open(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Page:
-    page = browser.new_context(viewport=SIZE, color_scheme=scheme, locale="en-US").new_page()
+def _open(browser: Browser, address: str, scheme: Literal["light", "dark"], scale: int = 1) -> Page:
+    page = browser.new_context(
+        viewport=SIZE, color_scheme=scheme, locale="en-US", device_scale_factor=scale
+    ).new_page()
     page.goto(address)
     page.locator("html[data-ready]").wait_for(state="attached")
     page.get_by_role("heading", name="#general").wait_for()
     return page
 
 
-def _photograph(page: Page, name: str) -> None:
-    page.locator("#line .state-running").first.wait_for()
-    page.wait_for_timeout(WORK_SECONDS * 1000)
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+def _save(screenshot: bytes, name: str) -> None:
+    picture = Image.open(io.BytesIO(screenshot)).convert("RGB")
     file = HERE / f"{name}.png"
     # 256 colours without dithering: a third of the size, and no eye sees it on a page of flat colours.
     picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
@@ -143,7 +171,7 @@ def _photograph(page: Page, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _product() -> Iterator[str]:
+def _product(**settings: str) -> Iterator[str]:
     """`make run` on ports and a folder of its own; gives the page's address, and ends it all afterwards."""
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="threadline-") as folder:
@@ -160,7 +188,9 @@ def _product() -> Iterator[str]:
         ]
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         with output.open("wb") as out:
-            process = subprocess.Popen(command, cwd=ROOT, env=kept, stdout=out, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=kept | settings, stdout=out, stderr=subprocess.STDOUT
+            )
         try:
             _wait(lambda: _running(process, output), "the product")
             yield f"http://127.0.0.1:{port + 10}"

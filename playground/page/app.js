@@ -4,6 +4,7 @@ import { h, fill, icon, mark } from "./dom.js";
 import * as acting from "./acting.js";
 import { composer } from "./composer.js";
 import * as faults from "./faults.js";
+import * as flood from "./flood.js";
 import * as home from "./home.js";
 import * as line from "./line.js";
 import * as live from "./live.js";
@@ -32,7 +33,7 @@ function build() {
   $("channel").append(h("header", { class: "bar", id: "channel-bar" }), empty, list, homePane, main.node);
   $("thread").append(h("header", { class: "bar", id: "thread-bar" }), threadList, h("div", { class: "status", id: "thread-status", role: "status", hidden: true }), reply.node);
   $("live").append(
-    h("section", { class: "panel", "aria-labelledby": "line-title" }, h("h2", { id: "line-title" }), h("div", { id: "line" })),
+    h("section", { class: "panel", "aria-labelledby": "line-title" }, h("h2", { id: "line-title" }), h("div", { id: "flood" }), h("div", { id: "line" })),
     h("section", { class: "panel", "aria-labelledby": "model-title" }, h("h2", { id: "model-title" }), h("div", { id: "model" })));
   $("skip").addEventListener("click", () => list.focus());
   document.addEventListener("keydown", (event) => {
@@ -51,10 +52,11 @@ function render() {
   faults.render($("faults"));
 }
 
-/** Words that change only with the language. */
+/** What changes only with the language, and when the people become known. */
 function label() {
-  if (labelled === currentLanguage()) return;
-  labelled = currentLanguage();
+  const words = `${currentLanguage()} ${store.users.length}`;
+  if (labelled === words) return;
+  labelled = words;
   $("skip").textContent = t("skip");
   $("line-title").textContent = t("line");
   $("model-title").textContent = t("model");
@@ -63,6 +65,7 @@ function label() {
   $("side").setAttribute("aria-label", t("channels"));
   $("thread").setAttribute("aria-label", t("threadTitle"));
   $("live").setAttribute("aria-label", t("line"));
+  flood.render($("flood"));
   look();
 }
 

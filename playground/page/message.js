@@ -8,7 +8,7 @@ import { emoji } from "./emoji.js";
 import { fileList } from "./files.js";
 import { mrkdwn, mentionsMe, plain } from "./mrkdwn.js";
 import { openThread } from "./route.js";
-import { store, changed, displayName, isBot, replyCount, user } from "./store.js";
+import { store, changed, displayName, isBot, replyCount, seat, user } from "./store.js";
 import * as time from "./time.js";
 import { fromWire, toWire } from "./wire.js";
 import { t } from "./words.js";
@@ -36,8 +36,7 @@ export function message(one, place) {
 export function avatar(id, bot, size = "") {
   if (bot) return h("span", { class: `avatar bot ${size}`, "aria-hidden": "true" }, mark());
   const name = user(id)?.real_name || user(id)?.name || "Slack";
-  const at = Math.max(0, store.users.findIndex((one) => one.id === id));
-  return h("span", { class: `avatar a${at % 6} ${size}`, "aria-hidden": "true" }, initials(name));
+  return h("span", { class: `avatar p${seat(id)} ${size}`, "aria-hidden": "true" }, initials(name));
 }
 
 /** Two letters for Latin names; for Korean ones the given name's first, as the family name says little. */

@@ -36,6 +36,12 @@ export const isBot = (id) => id === store.bot.id || id === store.bot.user_id || 
 export const botId = () => store.bot.user_id ?? store.bot.id;
 export const displayName = (id) => (isBot(id) ? store.bot.real_name ?? "Threadline" : user(id)?.real_name || user(id)?.name || id);
 
+/** Which of the people's colours is somebody's (`.p0` to `.p4`); `.p5` is for those who come by the HTTP API. */
+export const seat = (id) => {
+  const at = store.users.findIndex((one) => one.id === id);
+  return at < 0 ? 5 : at % 5;
+};
+
 /** Whether a direct message is with the bot, or between two people whom the bot cannot hear. */
 export const withBot = (one) => Boolean(one?.is_im) && (!one.members || one.members.some(isBot));
 
