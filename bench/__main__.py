@@ -6,12 +6,24 @@ import pathlib
 import random
 import sys
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from bench import ack, machine, memory, path, report, start, throughput
+from bench import ack, claims, machine, memory, path, report, start, throughput
+from bench.line import measure as line
+from bench.line.model import PROFILES
 from bench.results import Folder
 from bench.say import Say
 
-ALL = {"ack": ack, "path": path, "throughput": throughput, "memory": memory, "start": start}
+ALL = {
+    "ack": ack,
+    "path": path,
+    "throughput": throughput,
+    "memory": memory,
+    "start": start,
+    "line": line,
+    "claims": claims,
+}
 RESULTS = machine.ROOT / "bench" / "results"
 QUICK_RESULTS = machine.ROOT / ".threadline" / "bench"
 DOCS = machine.ROOT / "docs"
@@ -23,18 +35,25 @@ def main(argv: list[str] | None = None) -> int:
     results = Folder(chosen.results or (QUICK_RESULTS if chosen.quick else RESULTS))
     docs = chosen.docs or (QUICK_RESULTS / "docs" if chosen.quick else DOCS)
     if chosen.what == "measure":
-        _measure(chosen.only, chosen.seed, results, quick=chosen.quick)
+        extra: dict[str, dict[str, Any]] = {
+            "line": {"profiles": chosen.profiles, "together": chosen.together}
+        }
+        _measure(chosen.only, chosen.seed, results, extra, quick=chosen.quick)
     page = report.write(results, docs)
     print(f"written: {os.path.relpath(page)}")
     return 0
 
 
-def _measure(names: list[str], seed: int, results: Folder, *, quick: bool) -> None:
+def _measure(
+    names: list[str], seed: int, results: Folder, extra: dict[str, dict[str, Any]], *, quick: bool
+) -> None:
     say = Say()
     say(f"seed {seed}; measuring {', '.join(names)}" + (", quick and rough" if quick else ""))
     for name in names:
         command = f"python -m bench --only {name} --seed {seed}" + (" --quick" if quick else "")
         say(f"{name}: {ALL[name].__doc__.splitlines()[0]}")  # type: ignore[union-attr]
+        if name == "line":
+            command += _said(extra[name])
         about = {
             "name": name,
             "command": command,
@@ -43,15 +62,23 @@ def _measure(names: list[str], seed: int, results: Folder, *, quick: bool) -> No
             "machine": machine.describe(),
         }
         begun = time.monotonic()
-        data = ALL[name].measure(random.Random(seed), say, quick=quick)
+        data = ALL[name].measure(random.Random(seed), say, quick=quick, **extra.get(name, {}))
         results.save(name, {**about, "seconds": round(time.monotonic() - begun), "data": data})
 
 
-def _names(words: str) -> list[str]:
-    names = [word.strip() for word in words.split(",") if word.strip()]
-    unknown = [name for name in names if name not in ALL]
-    if unknown or not names:
-        raise argparse.ArgumentTypeError(f"choose from {', '.join(ALL)}")
+def _said(options: dict[str, Any]) -> str:
+    profiles = options["profiles"]
+    words = f" --profiles {','.join(profiles)}" if profiles != list(PROFILES) else ""
+    return words + (f" --together {options['together']}" if options["together"] > 1 else "")
+
+
+def _some(known: Iterable[str]) -> Callable[[str], list[str]]:
+    def names(words: str) -> list[str]:
+        found = [word.strip() for word in words.split(",") if word.strip()]
+        if not found or set(found) - set(known):
+            raise argparse.ArgumentTypeError(f"choose from {', '.join(known)}")
+        return found
+
     return names
 
 
@@ -59,9 +86,17 @@ def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     made.add_argument("what", nargs="?", choices=["measure", "report"], default="measure")
     made.add_argument(
-        "--only", type=_names, default=list(ALL), metavar="NAME,...", help=f"some of {', '.join(ALL)}"
+        "--only", type=_some(ALL), default=list(ALL), metavar="NAME,...", help=f"some of {', '.join(ALL)}"
     )
     made.add_argument("--quick", action="store_true", help="short and rough, for work on bench itself")
+    made.add_argument(
+        "--profiles",
+        type=_some(PROFILES),
+        default=list(PROFILES),
+        metavar="NAME,...",
+        help=f"line: some of {', '.join(PROFILES)}",
+    )
+    made.add_argument("--together", type=int, default=1, help="line: so many runs at a time (%(default)s)")
     made.add_argument("--seed", type=int, default=20260117, help="for texts and pauses (%(default)s)")
     made.add_argument("--results", type=pathlib.Path, help="where the JSON lies (bench/results)")
     made.add_argument("--docs", type=pathlib.Path, help="where benchmarks.md is written (docs)")

@@ -33,14 +33,14 @@ def acknowledgements(cases: list[dict[str, Any]], file: pathlib.Path) -> None:
         ours, theirs = (case[side]["p99"] * 1000 for side in ("threadline", "bolt"))
         title = f"{NAMES[case['database']]}, workers {case['workers']}\np99 {ours:,.0f} ms beside {theirs:,.0f} ms"
         panel.set_title(title, fontsize=9)
-        _plain(panel)
+        plain(panel)
     for panel in axes[-1]:
         panel.set_xlabel("milliseconds until acknowledged")
     for panel in axes[:, 0]:
         panel.set_ylabel("% of requests")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, ncols=3, loc="upper center", fontsize=9, frameon=False)
-    _save(figure, file, top=1 - 0.3 / size[1])
+    save(figure, file, top=1 - 0.3 / size[1])
 
 
 def stages(cases: list[dict[str, Any]], file: pathlib.Path) -> None:
@@ -67,8 +67,8 @@ def stages(cases: list[dict[str, Any]], file: pathlib.Path) -> None:
     panel.set_yticks(range(len(cases)), [NAMES[case["database"]] for case in cases])
     panel.set_xlabel("milliseconds, the median of each stage")
     panel.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8, frameon=False)
-    _plain(panel, "x")
-    _save(figure, file)
+    plain(panel, "x")
+    save(figure, file)
 
 
 def throughput(cases: list[dict[str, Any]], file: pathlib.Path) -> None:
@@ -99,8 +99,8 @@ def throughput(cases: list[dict[str, Any]], file: pathlib.Path) -> None:
     panel.set_ylabel("jobs per second")
     panel.margins(y=0.15)
     panel.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    _plain(panel)
-    _save(figure, file)
+    plain(panel)
+    save(figure, file)
 
 
 def memory(data: dict[str, Any], aim_mb: float, file: pathlib.Path) -> None:
@@ -117,17 +117,19 @@ def memory(data: dict[str, Any], aim_mb: float, file: pathlib.Path) -> None:
         fontsize=10,
     )
     panel.margins(x=0.1)
-    _plain(panel, "x")
-    _save(figure, file)
+    plain(panel, "x")
+    save(figure, file)
 
 
-def _plain(panel: Axes, axis: str = "y") -> None:
+def plain(panel: Axes, axis: str = "y") -> None:
+    """The look of every panel: no box, a faint grid."""
     panel.spines[["top", "right"]].set_visible(False)
     panel.grid(axis=axis, alpha=0.25)
     panel.set_axisbelow(True)
 
 
-def _save(figure: Figure, file: pathlib.Path, top: float = 1.0) -> None:
+def save(figure: Figure, file: pathlib.Path, top: float = 1.0) -> None:
+    """Write the figure; `top` leaves room above the panels."""
     figure.tight_layout(rect=(0, 0, 1, top))
     # Without the date and the version, so that the same numbers make the same file.
     figure.savefig(file, dpi=DPI, metadata={"Software": None})

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -95,12 +96,12 @@ class Product:
 
 
 @contextlib.contextmanager
-def running(database: str, *, workers: bool = True, **settings: str) -> Iterator[Product]:
+def running(kind: str, *, workers: bool = True, **settings: str) -> Iterator[Product]:
     """Start everything on a fresh broker and a fresh database ("sqlite" or "postgresql")."""
     with (
         services.valkey_server() as broker,
         services.folder("bench") as folder,
-        _database(database, folder) as database_url,
+        database(kind, folder) as database_url,
         contextlib.closing(_Engine(database_url)) as held,
     ):
         web, play = (f"http://127.0.0.1:{services.free_port()}" for _ in range(2))
@@ -119,7 +120,7 @@ def running(database: str, *, workers: bool = True, **settings: str) -> Iterator
             except BaseException:
                 kept = ROOT / ".threadline" / "bench" / "logs"
                 shutil.rmtree(kept, ignore_errors=True)
-                shutil.copytree(folder, kept)
+                shutil.copytree(folder, kept, dirs_exist_ok=True)
                 raise
             finally:
                 for name in reversed(list(product.servers)):
@@ -148,7 +149,8 @@ class _Engine:
 
 
 @contextlib.contextmanager
-def _database(kind: str, folder: pathlib.Path) -> Iterator[str]:
+def database(kind: str, folder: pathlib.Path) -> Iterator[str]:
+    """The address of a fresh one, "sqlite" or "postgresql", as people run it."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'threadline.db'}"
         return
@@ -173,6 +175,8 @@ def _environment(
         "LLM_MODEL": "fixed",
         "LLM_LIMIT": str(LLM_LIMIT),
         "API_TOKENS": f"bench:{API_TOKEN}",
+        # A few people here stand for many.
+        "MOST_OPEN": "100000",
         "PORT": web.rpartition(":")[2],
         "PLAYGROUND_PORT": play.rpartition(":")[2],
         "PLAYGROUND_REQUEST_URL": f"{web}/slack/events",
@@ -192,9 +196,9 @@ def _silent_manifest(folder: pathlib.Path) -> pathlib.Path:
 
 
 def _release(product: Product) -> None:
-    from db.__main__ import upgrade
-
-    upgrade(product.environment["DATABASE_URL"])
+    # A process of its own: Alembic keeps its context in globals, and several products may start at once.
+    command = [sys.executable, "-m", "db", "upgrade"]
+    subprocess.run(command, cwd=ROOT, env=product.environment, check=True, capture_output=True)
 
 
 def _answers(address: str) -> bool:
@@ -220,4 +224,4 @@ def warm_up(product: Product, seed: Any, jobs: int = 8) -> int:
     return jobs
 
 
-__all__ = ["BOT_USER", "PEOPLE", "Product", "databases", "running", "warm_up"]
+__all__ = ["BOT_USER", "PEOPLE", "Product", "database", "databases", "running", "warm_up"]

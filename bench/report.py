@@ -1,10 +1,11 @@
 """docs/benchmarks.md and its pictures; every number in them comes from the JSON in bench/results."""
 
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from bench import plots
+from bench import claims_page, markdown, plots
+from bench.line import page as line_page
 from bench.results import Folder
 
 Data = dict[str, Any]
@@ -49,31 +50,38 @@ def aims(found: dict[str, Data]) -> list[list[str]]:
         place = f"{_database(case)}, workers {case['workers']}"
         p99, bare = case["threadline"]["p99"], case["bolt"]["p99"]
         ratio = p99 / bare
-        measured = f"{_ms(p99)}, {ratio:.1f} times"
+        measured = f"{markdown.ms(p99)}, {ratio:.1f} times"
         met = ratio <= ACK_RATIO and p99 * 1000 < ACK_MS
         aim = f"below {ACK_MS:g} ms and at most {ACK_RATIO:g} times"
-        rows.append([f"Acknowledgement, p99 and against a bare Bolt app ({place})", aim, measured, _met(met)])
+        rows.append(
+            [f"Acknowledgement, p99 and against a bare Bolt app ({place})", aim, measured, markdown.met(met)]
+        )
     for case in _cases(found, "path"):
         p50 = case["p50"]
         what = f"Path overhead, p50 ({_database(case)})"
-        rows.append([what, f"below {PATH_MS:g} ms", _ms(p50), _met(p50 * 1000 < PATH_MS)])
+        rows.append([what, f"below {PATH_MS:g} ms", markdown.ms(p50), markdown.met(p50 * 1000 < PATH_MS)])
     for case in _cases(found, "throughput"):
         for door, name in (("slack", "Slack"), ("api", "the API")):
             share = case[f"{door}_per_second"] / case["chain_per_second"]
             what = f"Jobs per second by {name}, against a bare Celery chain ({_database(case)})"
-            rows.append([what, "at least a third", f"{share:.0%}", _met(share >= THROUGHPUT_SHARE)])
+            rows.append([what, "at least a third", f"{share:.0%}", markdown.met(share >= THROUGHPUT_SHARE)])
     if "memory" in found:
         total = found["memory"]["data"]["total_mb"]
         aim = f"below {MEMORY_MB:g} MB"
-        rows.append(["Memory of all processes at rest", aim, f"{total:.0f} MB", _met(total < MEMORY_MB)])
+        rows.append(
+            ["Memory of all processes at rest", aim, f"{total:.0f} MB", markdown.met(total < MEMORY_MB)]
+        )
     if "start" in found:
         data = found["start"]["data"]
         cold, warm = data["cold"]["answer"], max(one["answer"] for one in data["warm"])
         aim = f"below {COLD_SECONDS:g} s"
-        rows.append(["Cold `make run` to the first answer", aim, f"{cold:.1f} s", _met(cold < COLD_SECONDS)])
+        rows.append(
+            ["Cold `make run` to the first answer", aim, f"{cold:.1f} s", markdown.met(cold < COLD_SECONDS)]
+        )
         aim = f"below {WARM_SECONDS:g} s"
-        rows.append(["Warm `make run`, the slowest", aim, f"{warm:.1f} s", _met(warm < WARM_SECONDS)])
-    return rows
+        rows.append(["Warm `make run`, the slowest", aim, f"{warm:.1f} s", markdown.met(warm < WARM_SECONDS)])
+    rows += line_page.aims(_cases(found, "line"))
+    return rows + claims_page.aims(_cases(found, "claims"))
 
 
 def _summary(found: dict[str, Data]) -> str:
@@ -82,7 +90,7 @@ def _summary(found: dict[str, Data]) -> str:
     words = f"## Aims\n\n{met} of {len(rows)} are met.\n"
     if any(content["quick"] for content in found.values()):
         words += "\n**Some of this comes from a quick run (`--quick`): too short to rely on.**\n"
-    return f"{words}\n{_table(['what', 'aim', 'measured', ''], rows)}"
+    return f"{words}\n{markdown.table(['what', 'aim', 'measured', ''], rows)}"
 
 
 def _ack(data: Data, about: Data, pictures: pathlib.Path) -> str:
@@ -94,9 +102,9 @@ def _ack(data: Data, about: Data, pictures: pathlib.Path) -> str:
                 [
                     f"{_database(case)}, {case['workers']}",
                     name,
-                    *(_ms(one[key]) for key in ("p50", "p90", "p99", "max")),
+                    *(markdown.ms(one[key]) for key in ("p50", "p90", "p99", "max")),
                     str(one["refused"]),
-                    _ms(one["generator_late_p99"]),
+                    markdown.ms(one["generator_late_p99"]),
                 ]
             )
     working = "; ".join(
@@ -106,7 +114,7 @@ def _ack(data: Data, about: Data, pictures: pathlib.Path) -> str:
     )
     plots.acknowledgements(data["cases"], pictures / "ack.png")
     columns = ["database, workers", "", "p50", "p90", "p99", "max", "refused", "generator late, p99"]
-    return _section(
+    return markdown.section(
         "How long Slack waits for the acknowledgement",
         about,
         f"Signed `app_mention` events, {data['rate']} a second by a fixed schedule for {data['seconds']} s to each, "
@@ -114,28 +122,30 @@ def _ack(data: Data, about: Data, pictures: pathlib.Path) -> str:
         "everything behind it. Threadline commits a row before it answers; the bare Bolt app (Bolt's own FastAPI "
         "example, signature check on) does nothing. With the workers working, prepare, infer, deliver and the "
         f"stand-ins share the machine's cores with both servers ({working}).",
-        _table(columns, rows),
+        markdown.table(columns, rows),
         "![Distribution of the acknowledgement times](benchmarks/ack.png)",
     )
 
 
 def _path(data: Data, about: Data, pictures: pathlib.Path) -> str:
     rows = [
-        [_database(case), *(_ms(case[key]) for key in ("p50", "p90", "p99", "max"))] for case in data["cases"]
+        [_database(case), *(markdown.ms(case[key]) for key in ("p50", "p90", "p99", "max"))]
+        for case in data["cases"]
     ]
     stages = list(data["cases"][0]["stages"])
     parts = [
-        [_database(case), *(_ms(case["stages"][stage]["p50"]) for stage in stages)] for case in data["cases"]
+        [_database(case), *(markdown.ms(case["stages"][stage]["p50"]) for stage in stages)]
+        for case in data["cases"]
     ]
     plots.stages(data["cases"], pictures / "path.png")
-    return _section(
+    return markdown.section(
         "From the acknowledgement to the answer in the thread",
         about,
         f"{data['requests']} mentions, one at a time, each in a channel of its own, with a model that answers at "
         "once and a Slack that does not limit: what is left is Threadline's own part.",
-        _table(["database", "p50", "p90", "p99", "max"], rows),
+        markdown.table(["database", "p50", "p90", "p99", "max"], rows),
         "Where it goes, p50 of each stage by the rows' own times:\n",
-        _table(["database", *stages], parts),
+        markdown.table(["database", *stages], parts),
         "![Where the time goes](benchmarks/path.png)",
     )
 
@@ -154,7 +164,7 @@ def _throughput(data: Data, about: Data, pictures: pathlib.Path) -> str:
             ]
         )
     plots.throughput(data["cases"], pictures / "throughput.png")
-    return _section(
+    return markdown.section(
         "Jobs per second",
         about,
         f"{data['jobs']} jobs at once, until the last answer is posted; the same by the HTTP API, where nothing is "
@@ -162,7 +172,7 @@ def _throughput(data: Data, about: Data, pictures: pathlib.Path) -> str:
         "and as many workers of the same kinds. A job of Threadline's is a card, a prepared text, a streamed model "
         "call, an answer and the card's edits, each in a committed row. What was refused (503) was sent again, as "
         "Slack does.",
-        _table(["database", "by Slack", "by the API", "bare chain", "refused"], rows),
+        markdown.table(["database", "by Slack", "by the API", "bare chain", "refused"], rows),
         "![Jobs per second](benchmarks/throughput.png)",
     )
 
@@ -178,12 +188,12 @@ def _memory(data: Data, about: Data, pictures: pathlib.Path) -> str:
         for name in data["beside"]
     ]
     plots.memory(data, MEMORY_MB, pictures / "memory.png")
-    return _section(
+    return markdown.section(
         "Memory at rest",
         about,
         f"Proportional set size (shared pages counted once), children included, on SQLite, after {data['jobs']} jobs "
         f"and a rest. Right after the start it is {data['total_fresh_mb']:.1f} MB.",
-        _table(["process", "processes", "MB"], rows),
+        markdown.table(["process", "processes", "MB"], rows),
         "![Memory at rest](benchmarks/memory.png)",
     )
 
@@ -192,12 +202,16 @@ def _start(data: Data, about: Data, pictures: pathlib.Path) -> str:
     named = [("cold: makes `.venv` and installs everything", data["cold"])]
     named += [(f"warm, {number}", one) for number, one in enumerate(data["warm"], 1)]
     rows = [[name, f"{one['page']:.1f} s", f"{one['answer']:.1f} s"] for name, one in named]
-    return _section(
+    return markdown.section(
         "From `make run` to the first answer",
         about,
         "A fresh clone; pip's cache is left unused, so the cold start includes the downloads.",
-        _table(["start", "ready, asked", "first answer"], rows),
+        markdown.table(["start", "ready, asked", "first answer"], rows),
     )
+
+
+def _line(data: Data, about: Data, pictures: pathlib.Path) -> str:
+    return markdown.section(line_page.TITLE, about, *line_page.parts(data, pictures))
 
 
 SECTIONS: dict[str, Callable[[Data, Data, pathlib.Path], str]] = {
@@ -206,23 +220,9 @@ SECTIONS: dict[str, Callable[[Data, Data, pathlib.Path], str]] = {
     "throughput": _throughput,
     "memory": _memory,
     "start": _start,
+    "line": _line,
+    "claims": claims_page.section,
 }
-
-
-def _section(title: str, about: Data, *parts: str) -> str:
-    machine = about["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
-    note = (
-        f"`{about['command']}`, {machine['date']}, revision {machine['revision']}, {about['seconds']} s. "
-        f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']} GB, {machine['system']}, fsync "
-        f"{machine['fdatasync_ms']} ms, load before the run {machine['load_before']}. {versions}."
-    )
-    return "\n".join([f"## {title}\n", *(f"{part.rstrip()}\n" for part in parts), f"<sub>{note}</sub>\n"])
-
-
-def _table(columns: list[str], rows: Iterable[list[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _cases(found: dict[str, Data], name: str) -> list[Data]:
@@ -231,12 +231,3 @@ def _cases(found: dict[str, Data], name: str) -> list[Data]:
 
 def _database(case: Data) -> str:
     return DATABASES[case["database"]]
-
-
-def _ms(seconds: float) -> str:
-    milliseconds = seconds * 1000
-    return f"{milliseconds:.1f} ms" if milliseconds < 100 else f"{milliseconds:,.0f} ms"
-
-
-def _met(met: bool) -> str:
-    return "met" if met else "**missed**"

@@ -11,6 +11,7 @@ import uvicorn
 from bot.app import create_app
 from bot.web import create_web
 from tasks import logs, settings
+from tasks.linefile import BadLine
 from tasks.recipes import RecipeError
 from tasks.resources import Resources
 
@@ -19,7 +20,7 @@ PATIENCE = timedelta(seconds=2)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until told to stop; 2: a setting or a recipe is wrong."""
+    """Serve until told to stop; 2: a setting, a recipe or the line file is wrong."""
     argparse.ArgumentParser(
         prog="python -m bot", description="Threadline's front door: Slack and the HTTP API."
     ).parse_args(argv)
@@ -31,9 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     logs.configure(chosen, "web")
     resources = Resources(chosen, patience=PATIENCE)
     try:
-        # Read before the first request: a broken recipe file stops the start.
-        resources.recipes.names()
-    except RecipeError as error:
+        # Read before the first request: a broken file stops the start.
+        _ = resources.line
+    except (RecipeError, BadLine) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     web = create_web(resources, create_app(resources))

@@ -5,8 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -18,7 +17,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from bot import intake
-from db import jobs, posts, session
+from bot.views import analysis as analysis_view
+from bot.views import line as line_view
+from bot.views.analysis import Analysis
+from bot.views.line import Line
+from db import backends, jobs, posts, session
 from db.models import Job
 from db.states import Origin
 from tasks.catalogue import say
@@ -31,6 +34,12 @@ LONGEST_BODY = 7 * intake.LONGEST_TEXT
 
 # Jobs of the API belong to a workspace of their own, so that no Slack user can reach them, nor they Slack's.
 TEAM = "api"
+
+# Open analyses that the line lists for their owner.
+MOST_LISTED = 100
+
+# Seconds after which a service that has too many open may ask again: several calls have ended by then.
+TRY_AGAIN = 30
 
 # Who asks when no tokens are set; the server then listens on loopback only.
 LOCAL = "local"
@@ -63,19 +72,12 @@ class Asking(BaseModel):
         return value
 
 
-class Analysis(BaseModel):
-    """Where an analysis stands, and its result once there is one."""
-
-    id: str
-    state: Literal["received", "preparing", "waiting", "running", "done", "failed", "cancelled"]
-    recipe: str
-    created_at: datetime
-    ended_at: datetime | None = None
-    result: str | None = None
-    truncated: bool = False
-    error: str | None = Field(default=None, description="A code that stays the same between versions.")
-    message: str | None = Field(default=None, description="What failed and what to do, in words.")
-
+_TOO_MANY: dict[int | str, dict[str, Any]] = {
+    429: {
+        "description": "You have MOST_OPEN analyses open. An `Idempotency-Key` of one of them still finds it.",
+        "headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
+    }
+}
 
 _BODY = {
     "requestBody": {
@@ -110,6 +112,7 @@ _BODY = {
 def router(resources: Resources) -> APIRouter:
     """The endpoints under /api."""
     api = APIRouter(prefix="/api", tags=["analyses"])
+    language = resources.settings.language
     bearer = HTTPBearer(auto_error=False, description="A token from API_TOKENS.")
 
     def owner(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> str:
@@ -120,7 +123,7 @@ def router(resources: Resources) -> APIRouter:
             )
         return name
 
-    @api.post("/analyses", status_code=202, openapi_extra=_BODY)
+    @api.post("/analyses", status_code=202, responses=_TOO_MANY, openapi_extra=_BODY)
     async def create(
         request: Request,
         response: Response,
@@ -131,13 +134,13 @@ def router(resources: Resources) -> APIRouter:
         asking = await _read(request)
         job = await run_in_threadpool(_accept, resources, asking, who, idempotency_key)
         response.headers["Location"] = f"/api/analyses/{job.id}"
-        return _analysis(resources, job)
+        return analysis_view.analysis(language, job)
 
     @api.get("/analyses/{job_id}")
     def read(job_id: str, who: Annotated[str, Depends(owner)]) -> Analysis:
-        """The state, and the result once there is one."""
+        """The state, the place in line while it waits or runs, and the result once there is one."""
         with _database(), session.reading(resources.engine) as reading:
-            return _analysis(resources, _mine(reading, job_id, who))
+            return analysis_view.analysis(language, _mine(reading, job_id, who))
 
     @api.delete("/analyses/{job_id}")
     def cancel(job_id: str, who: Annotated[str, Depends(owner)]) -> Analysis:
@@ -146,10 +149,20 @@ def router(resources: Resources) -> APIRouter:
             job = _mine(transaction, job_id, who)
             cancelled = jobs.cancel(transaction, job_id, resources.clock())
         if not cancelled and job.state != "cancelled":
-            raise HTTPException(409, f"The analysis has ended: it is {_state(job)}.")
+            raise HTTPException(409, f"The analysis has ended: it is {analysis_view.state(job)}.")
         for lane in posts.lanes(job):
             resources.bell.ring_deliver(lane)
-        return _analysis(resources, job)
+        return analysis_view.analysis(language, job)
+
+    @api.get("/line")
+    def line(who: Annotated[str, Depends(owner)]) -> Line:
+        """The model servers with everybody's calls counted, and where your own analyses stand."""
+        with _database(), session.reading(resources.engine) as reading:
+            return line_view.line(
+                backends.every(reading),
+                backends.counts(reading, resources.clock()),
+                jobs.open_of(reading, TEAM, who, MOST_LISTED),
+            )
 
     return api
 
@@ -251,8 +264,12 @@ def _accept(resources: Resources, asking: Asking, who: str, idempotency_key: str
         text=asking.text,
         callback_url=str(asking.callback_url) if asking.callback_url else None,
     )
-    with _database():
-        return intake.accept(resources, request)
+    try:
+        with _database():
+            return intake.accept(resources, request)
+    except intake.TooMany as refusal:
+        words = refusal.words("en", "DELETE /api/analyses/{id}")
+        raise HTTPException(429, words, {"Retry-After": str(TRY_AGAIN)}) from None
 
 
 @contextmanager
@@ -271,25 +288,3 @@ def _mine(reading: Session, job_id: str, who: str) -> Job:
     if job is None:
         raise HTTPException(404, "There is no such analysis of yours.")
     return job
-
-
-def _state(job: Job) -> Any:
-    # Whether its posts have been shown is Slack's side of it: for a service the result is there.
-    return "done" if job.state == "answered" else job.state.value
-
-
-def _analysis(resources: Resources, job: Job) -> Analysis:
-    message = None
-    if job.error:
-        message = say(resources.settings.language, f"error.{job.error}", **job.error_params)
-    return Analysis(
-        id=job.id,
-        state=_state(job),
-        recipe=job.recipe,
-        created_at=job.created_at,
-        ended_at=job.ended_at,
-        result=job.result,
-        truncated=job.truncated,
-        error=job.error,
-        message=message,
-    )

@@ -5,10 +5,12 @@ from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from db import jobs, posts, session
 from db.models import Job
 from db.states import Origin
+from tasks.catalogue import say
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -19,6 +21,19 @@ LONGEST_TEXT = 1_000_000
 
 class NotSaved(Exception):
     """The database did not take the job: do not acknowledge."""
+
+
+class TooMany(Exception):
+    """Somebody has as many requests open as one person may have: nothing was saved."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def words(self, language: str, cancel: str) -> str:
+        """What the person reads; `cancel` is what they would type to make room."""
+        key = "intake.too_many" if self.limit > 1 else "intake.too_many_one"
+        return say(language, key, limit=self.limit, cancel=cancel)
 
 
 @dataclass(frozen=True)
@@ -45,7 +60,7 @@ class Request:
 def accept(resources: Resources, request: Request) -> Job:
     """The job for a request: a new one, committed, or the one that an earlier delivery made (I1, I2).
 
-    Raises NotSaved when the database cannot be reached or does not answer in time.
+    Raises TooMany over MOST_OPEN, and NotSaved when the database cannot be reached or does not answer in time.
     """
     now = resources.clock()
     asked: dict[str, Any] = {name: _storable(value) for name, value in vars(request).items()}
@@ -57,13 +72,12 @@ def accept(resources: Resources, request: Request) -> Job:
     )
     try:
         with session.transaction(resources.engine) as transaction:
-            if not jobs.add(transaction, job):
-                earlier = jobs.find(transaction, job.source_key, job.message_key)
-                assert earlier is not None  # A row with one of these keys is why ours was refused.
-                log.info("request.repeated", job_id=earlier.id, origin=request.origin)
-                return earlier
+            earlier = _add(transaction, job, resources.settings.most_open)
     except SQLAlchemyError as error:
         raise NotSaved(type(error).__name__) from error
+    if earlier is not None:
+        log.info("request.repeated", job_id=earlier.id, origin=request.origin)
+        return earlier
     # A name that is none of ours is a word of what somebody wrote (I10).
     recipe = job.recipe if resources.recipes.get(job.recipe) else "unknown"
     log.info("request.accepted", job_id=job.id, origin=request.origin, recipe=recipe)
@@ -71,6 +85,23 @@ def accept(resources: Resources, request: Request) -> Job:
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
     return job
+
+
+def _add(transaction: Session, job: Job, most_open: int) -> Job | None:
+    """Insert a job, or give the one that an earlier delivery made: that one has its place, also at the cap.
+
+    Requests of one person that come at the same moment are not counted by each other on PostgreSQL: a lock for
+    that would cost every acknowledgement more than a few requests over the cap cost the line.
+    """
+    is_full = jobs.count_open(transaction, job.team, job.requester) >= most_open
+    if not is_full and jobs.add(transaction, job):
+        return None
+    earlier = jobs.find(transaction, job.source_key, job.message_key)
+    if earlier is None:
+        assert is_full  # Else a row with one of these keys is why ours was refused.
+        log.info("request.too_many", origin=job.origin, limit=most_open)
+        raise TooMany(most_open)
+    return earlier
 
 
 def _storable(value: str | None) -> str | None:

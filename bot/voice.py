@@ -4,13 +4,14 @@ import structlog
 from slack_sdk.webhook import WebhookClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.intake import TooMany
 from db import people, session
 from tasks import slack
 from tasks.catalogue import language_of, say
 from tasks.resources import Resources
 from tasks.text import clean
 
-__all__ = ["guess", "language", "log_not_saved", "say", "whisper"]
+__all__ = ["guess", "language", "log_not_saved", "say", "too_many", "whisper"]
 
 log = structlog.get_logger()
 
@@ -34,6 +35,11 @@ def language(resources: Resources, team: str, user: str, text: str = "") -> str:
 def guess(resources: Resources, text: str) -> str:
     """The language of what somebody wrote, else the default: for when the database does not answer."""
     return "ko" if clean.language(text) == "ko" else resources.settings.language
+
+
+def too_many(resources: Resources, team: str, user: str, refusal: TooMany, text: str = "") -> str:
+    """What somebody in Slack reads who has too many requests open."""
+    return refusal.words(language(resources, team, user, text), f"{resources.settings.slack_command} cancel")
 
 
 def whisper(response_url: str, text: str) -> None:

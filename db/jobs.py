@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from db import events, posts, turns
 from db.models import Job, Step
@@ -71,9 +71,10 @@ def count_open(session: Session, team: str, requester: str) -> int:
 
 
 def open_of(session: Session, team: str, requester: str, most: int) -> list[Job]:
-    """A person's jobs that have not ended, the latest first."""
+    """A person's jobs that have not ended, the latest first; without their texts, which may be long."""
     mine = select(Job).where(Job.team == team, Job.requester == requester, Job.state.in_(OPEN))
-    return list(session.scalars(mine.order_by(Job.created_at.desc(), Job.id).limit(most)))
+    without = mine.options(defer(Job.text, raiseload=True), defer(Job.question, raiseload=True))
+    return list(session.scalars(without.order_by(Job.created_at.desc(), Job.id).limit(most)))
 
 
 def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job | None:

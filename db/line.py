@@ -424,6 +424,17 @@ def progress(session: Session, job: Job) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def trouble(session: Session, job: Job) -> str | None:
+    """What is wrong with the backend that a job's calls wait for or run at; moved ones may stand at two."""
+    here = (
+        (Step.job_id == job.id)
+        & (Step.attempt == job.attempt)
+        & Step.state.in_((StepState.WAITING, StepState.RUNNING))
+    )
+    troubled = select(Backend.trouble).join(Step, Step.backend == Backend.name).where(here)
+    return session.scalar(troubled.where(Backend.trouble.is_not(None)).order_by(Backend.name).limit(1))
+
+
 def _free(session: Session, job: Job, step: Step, now: datetime, most_claims: int) -> None:
     step.lease_until = None
     step.fence += 1

@@ -1,5 +1,6 @@
 """Cancelling: the button on a card, and `/analyze cancel`."""
 
+import structlog
 from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -8,6 +9,8 @@ from db import jobs, posts, session
 from db.models import Job
 from tasks import actions
 from tasks.resources import Resources
+
+log = structlog.get_logger()
 
 
 def register(app: App, resources: Resources) -> None:
@@ -24,16 +27,20 @@ def register(app: App, resources: Resources) -> None:
 
 
 def stop(resources: Resources, team: str, user: str, job_id: str | None) -> tuple[str, Job | None]:
-    """Cancel a person's job, or their latest open one; what to tell them, as a key, and the job."""
+    """Cancel a person's job, or their latest open one; what to tell them, as a key, and the job.
+
+    An admin may name anybody's job of the same workspace.
+    """
+    owner = None if user in resources.settings.admins else user
     try:
         with session.transaction(resources.engine) as transaction:
-            # The id may be forged: the job must be this person's, in this workspace.
-            mine = (
-                [jobs.get(transaction, job_id, team, user)]
+            # The id may be forged: the job must be in this workspace, and this person's unless they are an admin.
+            named = (
+                [jobs.get(transaction, job_id, team, owner)]
                 if job_id
                 else jobs.open_of(transaction, team, user, 1)
             )
-            job = mine[0] if mine else None
+            job = named[0] if named else None
             if job is None:
                 return "intake.not_yours" if job_id else "intake.nothing_open", None
             if not jobs.cancel(transaction, job.id, resources.clock()):
@@ -41,6 +48,7 @@ def stop(resources: Resources, team: str, user: str, job_id: str | None) -> tupl
     except SQLAlchemyError as error:
         voice.log_not_saved(error)
         return "intake.not_saved", None
+    log.info("request.cancelled", job_id=job.id, by_admin=job.requester != user)
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
     return "intake.cancelled", job

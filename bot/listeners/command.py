@@ -18,7 +18,8 @@ _HELP = re.compile(r"help|도움말", re.IGNORECASE)
 _STATUS = re.compile(r"status|상태", re.IGNORECASE)
 _CANCEL = re.compile(r"(?:cancel|취소)(?:\s+`?([0-9a-z]{12})`?)?", re.IGNORECASE)
 
-MOST_SHOWN = 10
+# As many as MOST_OPEN allows, unless that was raised: whoever has to cancel one sees them all.
+MOST_SHOWN = 20
 
 
 def register(app: App, resources: Resources) -> None:
@@ -45,6 +46,8 @@ def answer(resources: Resources, command: payloads.Command) -> dict[str, Any]:
             # time, for their language: Slack waits 3 seconds.
             voice.log_not_saved(error)
             return {"text": voice.say(voice.guess(resources, command.text), "intake.not_saved")}
+        except intake.TooMany as refusal:
+            return {"text": voice.too_many(resources, command.team, command.user, refusal, command.text)}
         return {}
     language = voice.language(resources, command.team, command.user, command.text)
     if asked.unknown is not None:

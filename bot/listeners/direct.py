@@ -3,12 +3,14 @@
 from slack_bolt import App
 
 from bot import intake, payloads
+from bot.aside import Aside
 from db.states import Origin
 from tasks.resources import Resources
 
 
 def register(app: App, resources: Resources) -> None:
     """Listen for direct messages; one that cannot be saved is not acknowledged, so that Slack sends it again."""
+    aside = Aside(resources)
 
     @app.event("message")
     def written(body: payloads.Payload) -> None:
@@ -16,4 +18,7 @@ def register(app: App, resources: Resources) -> None:
         if payloads.is_direct(body):
             request = payloads.message(body, resources.recipes, Origin.DIRECT)
             if request is not None:
-                intake.accept(resources, request)
+                try:
+                    intake.accept(resources, request)
+                except intake.TooMany as refusal:
+                    aside.refuse(request, refusal)

@@ -3,15 +3,20 @@
 from slack_bolt import App
 
 from bot import intake, payloads
+from bot.aside import Aside
 from db.states import Origin
 from tasks.resources import Resources
 
 
 def register(app: App, resources: Resources) -> None:
     """Listen for mentions; one that cannot be saved is not acknowledged, so that Slack sends it again."""
+    aside = Aside(resources)
 
     @app.event("app_mention")
     def mentioned(body: payloads.Payload) -> None:
         request = payloads.message(body, resources.recipes, Origin.MENTION)
         if request is not None:
-            intake.accept(resources, request)
+            try:
+                intake.accept(resources, request)
+            except intake.TooMany as refusal:
+                aside.refuse(request, refusal)

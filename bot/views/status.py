@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from db.models import Job
+from tasks import place
 from tasks.catalogue import say
 from tasks.recipes import Recipes
 
@@ -20,10 +21,16 @@ def message(
             language,
             "status.line",
             recipe=recipes.called(job.recipe, language),
-            state=say(language, f"state.{job.state}"),
+            state=_state(language, job),
             minutes=int((now - job.created_at).total_seconds() // 60),
             reference=job.id,
         )
         for job in jobs
     ]
     return {"text": "\n".join([say(language, "status.title", command=command), *lines])}
+
+
+def _state(language: str, job: Job) -> str:
+    state = say(language, f"state.{job.state}")
+    stands = place.words(language, job)
+    return say(language, "status.place", state=state, place=stands) if stands else state

@@ -9,14 +9,13 @@ import structlog
 from slack_sdk.webhook import WebhookClient
 
 from db import line, session
-from db.models import Backend
 from db.posts import Work
 from db.states import Origin, PostKind
 from tasks import people, slack
 from tasks.catalogue import language_of, say
 from tasks.deliver import views
 from tasks.deliver.blocks import Message
-from tasks.resources import BACKEND, Resources
+from tasks.resources import Resources
 from tasks.slack import Problem, Trouble
 from tasks.text import clean
 
@@ -222,5 +221,4 @@ def _language(resources: Resources, work: Work) -> str:
 def _scene(resources: Resources, work: Work) -> views.Scene:
     with session.reading(resources.engine) as reading:
         done, total = line.progress(reading, work.job)
-        backend = reading.get(Backend, BACKEND)
-    return views.Scene(done, total, backend.trouble if backend else None)
+        return views.Scene(done, total, line.trouble(reading, work.job))

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from db.models import Job
 from db.states import OPEN, JobState
-from tasks import actions
+from tasks import actions, place
 from tasks.catalogue import say
 from tasks.deliver import blocks, markdown
 from tasks.deliver.blocks import Button, Message
 
 # Troubles that people are told; a busy server is nothing new to somebody who stands in line (DESIGN section 6).
-_TOLD_TROUBLES = frozenset({"down", "loading"})
+_TOLD_TROUBLES = frozenset({"down", "loading", "settings"})
 
 _CHANNEL_ADVICE = frozenset({"not_in_channel", "channel_not_found", "is_archived", "restricted_action"})
 
@@ -96,19 +96,19 @@ def digest(message: Message) -> str:
 
 
 def _state(language: str, job: Job, called: str, scene: Scene) -> str:
+    stands = place.words(language, job)
     match job.state:
         case JobState.RECEIVED | JobState.PREPARING:
             return say(language, "card.received", recipe=called)
+        case JobState.WAITING if stands:
+            return say(language, "card.waiting_place", recipe=called, place=stands)
         case JobState.WAITING:
             return say(language, "card.waiting", recipe=called)
         case JobState.RUNNING if scene.total > 1:
-            return say(
-                language,
-                "card.running_parts",
-                recipe=called,
-                done=scene.done,
-                total=scene.total,
-            )
+            parts = {"done": scene.done, "total": scene.total}
+            if stands:
+                return say(language, "card.running_parts_place", recipe=called, place=stands, **parts)
+            return say(language, "card.running_parts", recipe=called, **parts)
         case JobState.RUNNING:
             return say(language, "card.running", recipe=called)
         case JobState.ANSWERED | JobState.DONE:

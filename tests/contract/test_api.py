@@ -37,6 +37,8 @@ def test_a_text_is_taken_at_once(either_door: Door) -> None:
     assert answer.json() == {
         "id": job.id,
         "state": "received",
+        "ahead": None,
+        "seconds_left": None,
         "recipe": "summarize",
         "created_at": "2026-11-22T09:00:00Z",
         "ended_at": None,
@@ -228,7 +230,12 @@ def test_slack_s_jobs_cannot_be_reached(door: Door) -> None:
 )
 @pytest.mark.parametrize(
     ("verb", "path"),
-    [("POST", "/api/analyses"), ("GET", "/api/analyses/x"), ("DELETE", "/api/analyses/x")],
+    [
+        ("POST", "/api/analyses"),
+        ("GET", "/api/analyses/x"),
+        ("DELETE", "/api/analyses/x"),
+        ("GET", "/api/line"),
+    ],
 )
 def test_without_a_right_token_nothing_opens(
     sqlite_url: str, headers: dict[str, str], verb: str, path: str

@@ -40,10 +40,12 @@ def environment(**changed: str) -> dict[str, str]:
     return {**ours, **coverage, **changed}
 
 
-def refusal(folder: pathlib.Path, root: pathlib.Path = ROOT, **changed: str) -> list[str]:
+def refusal(
+    folder: pathlib.Path, root: pathlib.Path = ROOT, command: tuple[str, ...] = ("bot",), **changed: str
+) -> list[str]:
     """The lines with which it refuses to start; exit code 2, no traceback."""
     ended = subprocess.run(
-        [sys.executable, "-m", "bot"],
+        [sys.executable, "-m", *command],
         cwd=folder,
         env={**environment(**changed), "PYTHONPATH": str(root)},
         capture_output=True,
@@ -123,6 +125,21 @@ def test_a_broken_recipe_file_is_named_with_its_line(tmp_path: pathlib.Path) -> 
     (line, *_) = refusal(tmp_path, root)
 
     assert "broken.toml, line 2" in line
+
+
+@pytest.mark.parametrize(
+    "command", [("bot",), ("tasks", "infer"), ("tasks", "prepare"), ("tasks", "deliver")]
+)
+def test_a_broken_line_file_is_named_with_its_line(tmp_path: pathlib.Path, command: tuple[str, ...]) -> None:
+    """By every process that reads it, before any work, and all that is wrong at once."""
+    file = tmp_path / "line.toml"
+    server = '[[backends]]\nname = "gpu"\nurl = "http://gpu:8000/v1"\nmodel = "m"\nlimit = 0\n'
+    file.write_text(server + "[people.U1]\nweight = -1\n", "utf-8")
+    unset = dict.fromkeys(("LLM_URL", "LLM_MODEL", "LLM_LIMIT"), "")
+
+    lines = refusal(tmp_path, command=command, LINE_FILE=str(file), **unset)
+
+    assert [line.partition(": ")[0] for line in lines] == [f"{file}:5", f"{file}:7"]
 
 
 @contextlib.contextmanager

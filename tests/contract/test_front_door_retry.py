@@ -86,7 +86,7 @@ def test_another_person_or_workspace_begins_nothing(
 
     door.interaction(rig.press(f"{job.id}:1", user, team, response_url=slack.url))
 
-    assert told(slack)["text"] == say("en", "intake.not_yours")
+    assert told(slack)["text"] == say("en", "intake.not_yours_to_retry")
     assert (door.job().attempt, door.job().state, door.bell.rings) == (1, JobState.FAILED, [])
 
 

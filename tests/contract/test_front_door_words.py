@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from db import __main__ as database
 from db.states import JobState
 from tasks.catalogue import say
 from tests import front_door_rig as rig
@@ -40,6 +41,44 @@ def test_status_lists_ones_own_open_requests(either_door: Door) -> None:
 
     assert mine in told
     assert not any(other in told for other in (ended, theirs, elsewhere))
+
+
+@pytest.mark.parametrize(
+    ("values", "english", "korean"),
+    [
+        (
+            {"state": "waiting", "ahead": 3, "left_from": 60, "left_to": 120},
+            "in line for the model (3 ahead of you, about 1 to 2 minutes left), asked 0 min ago",
+            "모델 차례를 기다리는 중(앞에 3건, 약 1~2분 남음), 0분 전 요청",
+        ),
+        ({"state": "waiting"}, "in line for the model, asked", "모델 차례를 기다리는 중, 0분"),
+        (
+            {"state": "running", "left_from": 0, "left_to": 15},
+            "the model is working (less than 15 seconds left), asked",
+            "모델이 답을 쓰는 중(15초 안에 끝남), 0분",
+        ),
+        ({"state": "received", "ahead": 3}, "received, asked", "받음, 0분"),
+    ],
+)
+def test_status_tells_the_place_and_the_time_left(
+    door: Door, values: dict[str, object], english: str, korean: str
+) -> None:
+    """In the words of the card."""
+    asked(door)
+    door.change(door.job(), **values)
+
+    assert english in said(door, "status")
+    assert korean in said(door, "상태")
+
+
+def test_status_lists_as_many_as_one_may_have(door: Door) -> None:
+    """Whoever has to cancel one sees all of them."""
+    mine = {asked(door) for _ in range(door.resources.settings.most_open)}
+
+    told = said(door, "status")
+
+    assert len(mine) == 20
+    assert all(reference in told for reference in mine)
 
 
 def test_status_with_nothing_open_says_so_in_the_persons_language(door: Door) -> None:
@@ -94,3 +133,57 @@ def test_the_button_cancels_for_the_asker_alone(either_door: Door) -> None:
 
     assert either_door.job().state is JobState.CANCELLED
     assert [stage for stage, _ in either_door.bell.rings] == ["deliver"]
+
+
+ADMIN = {"admins": "U0ADA,U9"}
+
+
+def test_an_admin_cancels_anybody_s_request_by_its_reference(sqlite_url: str) -> None:
+    """In their own workspace; without a reference it is their own latest."""
+    with rig.opened(sqlite_url, **ADMIN) as door:
+        theirs = asked(door)
+        elsewhere = asked(door, team_id="T2")
+        assert said(door, "cancel", user_id="U0ADA") == say("en", "intake.nothing_open")
+        assert said(door, f"cancel {elsewhere}", user_id="U0ADA") == say("en", "intake.not_yours")
+        assert said(door, f"cancel {theirs}", user_id="U2") == say("en", "intake.not_yours")
+        assert {job.state for job in door.jobs()} == {JobState.RECEIVED}
+
+        assert theirs in said(door, f"cancel {theirs}", user_id="U0ADA")
+
+        assert {job.id: job.state for job in door.jobs()} == {
+            theirs: JobState.CANCELLED,
+            elsewhere: JobState.RECEIVED,
+        }
+        mine = asked(door, user_id="U0ADA")
+        assert mine in said(door, "cancel", user_id="U0ADA")
+        cancelled = [line for line in door.logged if line["event"] == "request.cancelled"]
+        assert [line["by_admin"] for line in cancelled] == [True, False]
+
+
+def test_an_admin_may_press_cancel_in_their_own_workspace_alone(database_url: str) -> None:
+    """A forged id, of another workspace or of a service, opens nothing for an admin either."""
+    database.upgrade(database_url)
+    with rig.opened(database_url, **ADMIN) as door, playground_rig.receiving() as slack:
+        theirs = asked(door)
+        service_s = door.client.post("/api/analyses", json={"text": "A text."}).json()["id"]
+        for job_id, team in ((theirs, "T2"), (service_s, "T1")):
+            press = rig.press(f"{job_id}:1", "U9", team, action="cancel", response_url=slack.url)
+            assert door.interaction(press).status_code == 200
+            assert json.loads(slack.next().body)["text"] == say("en", "intake.not_yours")
+        assert {job.state for job in door.jobs()} == {JobState.RECEIVED}
+
+        assert door.interaction(rig.press(f"{theirs}:1", "U9", action="cancel")).status_code == 200
+
+        states = {job.id: job.state for job in door.jobs()}
+        assert states == {theirs: JobState.CANCELLED, service_s: JobState.RECEIVED}
+
+
+def test_an_admin_does_not_retry_for_others(sqlite_url: str) -> None:
+    """That would spend the asker's place in line."""
+    with rig.opened(sqlite_url, **ADMIN) as door, playground_rig.receiving() as slack:
+        asked(door)
+        job = door.job()
+        door.change(job, state="failed", error="bug")
+        door.interaction(rig.press(f"{job.id}:1", "U9", response_url=slack.url))
+        assert json.loads(slack.next().body)["text"] == say("en", "intake.not_yours_to_retry")
+        assert door.job().state is JobState.FAILED

@@ -34,6 +34,59 @@ STAGE = {"p50": 0.02}
 ACK_CASE = {"database": "sqlite", "workers": "working", "jobs_done": 10, "jobs_left": 2990}
 PATH_CASE = {"database": "sqlite", **side(0.2), "p50": 0.1204, "stages": dict.fromkeys("abcde", STAGE)}
 RATES = {"slack_per_second": 20.0, "api_per_second": 90.0, "chain_per_second": 240.0, "refused": 3}
+COURSE = [[0.0, 1], [1.0, 3]]
+
+
+def trace(p95: float | None, light_p95: float, answered: float = 1.0) -> dict:
+    return {
+        "answered": answered,
+        "refused": 4,
+        "seconds": 63.0,
+        "p50": 2.0,
+        "p95": p95,
+        "light_p95": light_p95,
+        "light_waits": [1.0, light_p95, None],
+        "peak": 7,
+        "busy": 0.98,
+        "jain": 0.99,
+        "jain_cost": 0.985,
+        "in_flight": COURSE,
+    }
+
+
+def contender(light_p95: float, answered: float = 1.0) -> dict:
+    never = None if answered < 1 else 9.0
+    flood = trace(never, light_p95, answered)
+    return {"calm": trace(3.0, 4.0), "flood": flood, "backlog": trace(never, 9.0, answered)}
+
+
+def stream(rate: float) -> dict:
+    limits = [[0.0, 2], [9.0, 5]]
+    return {
+        "tokens_per_second": rate,
+        "refused_share": 0.004,
+        "busy": 0.99,
+        "limits": limits,
+        "in_flight": COURSE,
+        "to": 149.5,
+    }
+
+
+LINE_CASE = {
+    "profile": "fragile",
+    "calls": 6,
+    "calls_per_second": 2.9,
+    "call_seconds": {"p5": 1.0, "p50": 1.8, "p95": 4.5},
+    "contenders": {
+        "oracle": contender(5.0),
+        "naive": contender(2.0, answered=0.55),
+        "celery": {"broke": "RuntimeError: it broke"},
+        "fixed": contender(5.0),
+        "auto": contender(7.0),
+    },
+    "streams": {"oracle": stream(232), "fixed": stream(230), "auto": stream(212)},
+}
+CLAIMS = {"database": "postgresql", "processes": 1, "claim_p99": 0.004}
 DATA = {
     "ack": {
         "rate": 100,
@@ -54,6 +107,22 @@ DATA = {
     "start": {
         "cold": {"page": 30.0, "answer": 31.5},
         "warm": [{"page": 4.0, "answer": 5.0}, {"page": 7.0, "answer": 9.0}],
+    },
+    "line": {
+        "people": 24,
+        "seconds": {"trace": 60, "stream": 150, "stream_warm": 60},
+        "litellm": None,
+        "together": 1,
+        "cases": [LINE_CASE],
+    },
+    "claims": {
+        "round": 480,
+        "people": 24,
+        "cases": [
+            {**CLAIMS, "waiting": 1000, "per_second": 640.0, "claim_p50": 0.001},
+            {**CLAIMS, "waiting": 1000, "per_second": 710.0, "claim_p50": 0.002, "processes": 2},
+            {**CLAIMS, "waiting": 1_000_000, "per_second": 480.0, "claim_p50": 0.0025},
+        ],
     },
 }
 
@@ -82,23 +151,51 @@ def test_every_aim_is_judged_by_its_number(results) -> None:
         ["390 MB", "met"],
         ["31.5 s", "met"],
         ["9.0 s", "**missed**"],
+        ["100.0%", "met"],
+        ["98.0%", "met"],
+        ["92.2%", "**missed**"],
+        ["0.40%", "met"],
+        ["0.990", "met"],
+        ["1.75 times", "**missed**"],
+        ["710", "met"],
+        ["2.50 times", "**missed**"],
     ]
+
+
+def test_an_aim_of_the_line_names_the_worst_case(results) -> None:
+    found = {name: results.load(name) for name in DATA}
+    assert any(row[0].endswith("(the worst: fragile, auto)") for row in report.aims(found))
+
+
+def test_a_contender_is_told_with_what_it_left_unanswered(results, tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    text = report.write(results, tmp_path / "docs").read_text()
+    lines = text.splitlines()
+    naive, celery, two, litellm = (
+        next(line for line in lines if line.startswith(f"| {name}"))
+        for name in ("a web service", "plain Celery, one", "plain Celery, two", "LiteLLM's router")
+    )
+    assert "55.0%" in naive
+    assert naive.count("never") == 2
+    assert "| broke |" in celery
+    assert "| not measured |" in two
+    assert "| not installed |" in litellm
 
 
 def test_the_page_and_its_pictures_are_written(results, tmp_path) -> None:
     pytest.importorskip("matplotlib")
     page = report.write(results, tmp_path / "docs")
     text = page.read_text()
-    assert "4 of 7 are met" in text
+    assert "9 of 15 are met" in text
     assert all(f"`python -m bench --only {name}`" in text for name in DATA)
-    for name in ("ack", "path", "throughput", "memory"):
+    for name in ("ack", "path", "throughput", "memory", "line-in-flight", "line-waits", "line-auto"):
         assert f"(benchmarks/{name}.png)" in text
         assert (tmp_path / "docs" / "benchmarks" / f"{name}.png").stat().st_size > 5000
 
 
 def test_what_was_not_measured_is_named(tmp_path) -> None:
     page = report.write(Folder(tmp_path / "none"), tmp_path / "docs")
-    assert "Not measured yet: ack, path, throughput, memory, start." in page.read_text()
+    assert "Not measured yet: ack, path, throughput, memory, start, line, claims." in page.read_text()
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:

@@ -1,0 +1,1 @@
+"""One line for everybody, beside what people would put before a model server instead."""
