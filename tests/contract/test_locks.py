@@ -65,3 +65,21 @@ def test_a_new_level_does_not_cross_the_news_of_a_broken_server(postgres_engine:
         pausing.result(timeout=20)
     assert do(engine, line.progress, the(engine, Job, job.id)) == (1, 2)
     assert the(engine, Backend, "main").trouble == "down"
+
+
+def test_freeing_two_calls_of_one_person_does_not_cross_the_answer_to_one_of_them(
+    postgres_engine: sa.Engine,
+):
+    engine = postgres_engine
+    first, second = sorted((in_line(engine).id, in_line(engine).id))
+    claimed = [do(engine, line.claim, "main", NOW, LEASE) for _ in range(2)]
+    [late] = [one for one in claimed if one is not None and one.job_id == second]
+    with ThreadPoolExecutor(1) as pool, session.transaction(engine) as finishing:
+        # What line.finish does first, with the sweep in the middle.
+        finishing.get_one(Job, second, with_for_update=True)
+        freeing = pool.submit(do, engine, line.free_dead, NOW + LEASE, 3)
+        until(lambda: blocked(engine, freeing))
+        assert line.finish(finishing, late, "a", 1, 1, truncated=False, now=NOW) is not None
+        finishing.commit()
+        assert freeing.result(timeout=20) == ["main"]
+    assert the(engine, Job, first).state is JobState.WAITING
