@@ -7,9 +7,23 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, exists, func, or_, select, true, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Update,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.orm import Session, aliased
 
 from db import backends, events, jobs, posts, turns
 from db.models import Backend, Job, Moment, Step, Turn, table
@@ -49,28 +63,9 @@ _BACKEND = (
     .where(Backend.name == bindparam("backend"))
     .with_for_update(key_share=True)  # backends.LOCK
 )
-_STEP_AND_JOB = (
-    select(
-        Step.fence,
-        Step.attempts,
-        Step.messages,
-        Step.max_tokens,
-        Step.temperature,
-        Step.tokens_in,
-        Job.id,
-        Job.state,
-        Job.team,
-        Job.requester,
-        Job.channel,
-        Job.callback_url,
-    )
-    .join(Job, Job.id == Step.job_id)
-    .where(Step.id == bindparam("step"))
-    .with_for_update(of=Job)
-)
 _TAKE = (
     update(_steps)
-    .where(_steps.c.id == bindparam("step"))
+    .where(_steps.c.id == bindparam("step"), _steps.c.state == StepState.WAITING)
     .values(
         state=StepState.RUNNING,
         fence=_steps.c.fence + 1,
@@ -83,16 +78,23 @@ _TAKE = (
 )
 _JOB_RUNS = (
     update(_jobs)
-    .where(_jobs.c.id == bindparam("job"))
+    .where(_jobs.c.id == bindparam("job"), _jobs.c.state == JobState.WAITING)
     .values(state=JobState.RUNNING, ahead=None, left_from=None, left_to=None)
 )
-_LOCK_JOB = select(Job.state, Job.attempt).where(Job.id == bindparam("job")).with_for_update()
-_HELD = select(Step.job_id, Step.attempt, Step.level, Step.charged).where(
-    Step.id == bindparam("step"), Step.fence == bindparam("held"), Step.state == StepState.RUNNING
+_HELD = (
+    select(Step.attempt, Step.level, Step.charged, Job.state, Job.attempt.label("wanted"))
+    .join(Job, Job.id == Step.job_id)
+    .where(Step.id == bindparam("step"), Step.fence == bindparam("held"), Step.state == StepState.RUNNING)
+    .with_for_update(of=Job)
+)
+_OURS = (
+    (_steps.c.id == bindparam("step"))
+    & (_steps.c.fence == bindparam("held"))
+    & (_steps.c.state == StepState.RUNNING)
 )
 _ANSWER = (
     update(_steps)
-    .where(_steps.c.id == bindparam("step"))
+    .where(_OURS)
     .values(
         state=StepState.DONE,
         lease_until=None,
@@ -104,27 +106,21 @@ _ANSWER = (
         charged=bindparam("cost"),
     )
 )
-_DROP = (
-    update(_steps)
-    .where(_steps.c.id == bindparam("step"))
-    .values(state=StepState.CANCELLED, lease_until=None, ended_at=_NOW)
-)
+_DROP = update(_steps).where(_OURS).values(state=StepState.CANCELLED, lease_until=None, ended_at=_NOW)
+_sibling = aliased(Step)
+
+
+def _of_level(kind: Any) -> ColumnElement[bool]:
+    place = (kind.job_id, kind.attempt, kind.level)
+    return and_(*(column == bindparam(f"this_{column.key}") for column in place))
+
+
+# The answers are read once all are there, and not with each of them.
+_SOME_OPEN = exists().where(_of_level(_sibling), _sibling.state != StepState.DONE)
 _LEVEL = (
-    select(Step.state, Step.answer, Step.truncated)
-    .where(
-        Step.job_id == bindparam("job"),
-        Step.attempt == bindparam("attempt"),
-        Step.level == bindparam("level"),
-    )
+    select(Step.state, Step.truncated, case((_SOME_OPEN, ""), else_=Step.answer).label("answer"))
+    .where(_of_level(Step))
     .order_by(Step.ordinal)
-)
-_SOME_UNANSWERED = select(
-    exists().where(
-        Step.job_id == bindparam("job"),
-        Step.attempt == bindparam("attempt"),
-        Step.level == bindparam("level"),
-        Step.state != StepState.DONE,
-    )
 )
 
 _STILL_WANTED = exists().where(
@@ -194,21 +190,25 @@ def claim(session: Session, backend_name: str, now: datetime, lease: timedelta) 
     chosen = turns.choose(session, backend_name, most, backend.passed_over, now)
     if chosen is None:
         return None
-    step = session.execute(_STEP_AND_JOB, {"step": chosen.step_id}).one()
-    if step.state not in {JobState.WAITING, JobState.RUNNING}:
-        # The job ended between our look at the line and our lock on it; its end rings for the next.
+    step = chosen.step
+    if step.state is JobState.WAITING:
+        if not _changed(session, _JOB_RUNS, {"job": step.job_id}):
+            # The job ended between our look at the line and now; its end rings for the next.
+            return None
+    elif step.state is not JobState.RUNNING:
         return None
     cost = step.tokens_in * backend.input_weight
     taken = {"now": now, "lease_until": now + lease, "in_flight_now": chosen.in_flight + 1, "cost": cost}
-    session.execute(_TAKE, {"step": chosen.step_id, **taken})
+    # Without a lock on a job that runs already: if it ends just now, its end takes the step first, or stops it.
+    if not _changed(session, _TAKE, {"step": step.id, **taken}):
+        return None
     turns.serve(session, chosen.turn_id, cost, has_more=chosen.has_more)
     if step.state is JobState.WAITING:
-        session.execute(_JOB_RUNS, {"job": step.id})
-        events.record(session, step.id, "running", now)
-        posts.refresh_card(session, step.id)
+        events.record(session, step.job_id, "running", now)
+        posts.refresh_card(session, step.job_id)
     return Claimed(
-        step_id=chosen.step_id,
-        job_id=step.id,
+        step_id=step.id,
+        job_id=step.job_id,
         turn_id=chosen.turn_id,
         person=hashlib.sha256(f"{step.team}/{step.requester}".encode()).hexdigest()[:16],
         fence=step.fence + 1,
@@ -269,23 +269,25 @@ def finish(
     The lock on the job makes the last two steps of a level finish one after the other, so that exactly one
     of them sees the level complete. A lost claim changes nothing (I6).
     """
-    job = session.execute(_LOCK_JOB, {"job": claimed.job_id}).one()
-    step = session.execute(_HELD, {"step": claimed.step_id, "held": claimed.fence}).one_or_none()
+    ours = {"step": claimed.step_id, "held": claimed.fence}
+    step = session.execute(_HELD, ours).one_or_none()
     if step is None:
         return None
-    if job.state is not JobState.RUNNING or job.attempt != step.attempt:
+    if step.state is not JobState.RUNNING or step.attempt != step.wanted:
         # Nobody wants it any more; what was charged for it so far stays charged.
-        session.execute(_DROP, {"step": claimed.step_id, "now": now})
+        session.execute(_DROP, {**ours, "now": now})
         return None
     cost = _cost(claimed, tokens_in, tokens_out)
     said = {"said": answer, "cut": truncated, "read": tokens_in, "written": tokens_out, "cost": cost}
-    session.execute(_ANSWER, {"step": claimed.step_id, "now": now, **said})
+    # While we waited for the job, the sweep may have taken the step from us.
+    if not _changed(session, _ANSWER, {**ours, "now": now, **said}):
+        return None
     turns.charge(session, claimed.turn_id, cost - step.charged)
-    level = {"job": claimed.job_id, "attempt": step.attempt, "level": step.level}
-    if session.scalar(_SOME_UNANSWERED, level):
+    level = {"this_job_id": claimed.job_id, "this_attempt": step.attempt, "this_level": step.level}
+    answers = session.execute(_LEVEL, level).all()
+    if any(one.state is not StepState.DONE for one in answers):
         posts.refresh_card(session, claimed.job_id)
         return None
-    answers = session.execute(_LEVEL, level).all()
     return LevelDone(
         session.get_one(Job, claimed.job_id),
         step.level,
@@ -466,6 +468,13 @@ def _back_to_waiting(session: Session, job: Job) -> None:
 def _wanted(job: Job, step: Step) -> bool:
     """Whether a step that runs still matters: a retry may have left its attempt behind."""
     return job.state is JobState.RUNNING and job.attempt == step.attempt
+
+
+def _changed(session: Session, statement: Update, values: dict[str, Any]) -> bool:
+    """Whether an UPDATE of one row found it as its condition says."""
+    result = session.execute(statement, values)
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1
 
 
 def _cost(claimed: Claimed, tokens_in: int, tokens_out: int) -> float:

@@ -12,11 +12,12 @@ work waiting all the while, gets the next slot.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, case, exists, func, select, true, update
+from sqlalchemy import Row, bindparam, case, exists, func, select, true, update
 from sqlalchemy.orm import Session, aliased
 
-from db.models import Backend, Moment, Step, Turn, table
+from db.models import Backend, Job, Moment, Step, Turn, table
 from db.session import add_if_missing
 from db.states import StepState
 
@@ -33,12 +34,12 @@ class Rank:
 
 @dataclass(frozen=True)
 class Next:
-    """Whose turn is next, and their oldest step that is due."""
+    """Whose turn is next, and their oldest step that is due, with its job: what a claim needs of both."""
 
     turn_id: int
-    step_id: int
     has_more: bool
     in_flight: int
+    step: Row[Any]
 
 
 # Built once: every claim asks them, and building one takes longer than running it.
@@ -59,12 +60,41 @@ _LOWEST = (
     .where(_other.backend == bindparam("backend"), _other.in_line == true())
     .scalar_subquery()
 )
-_FIRST = (
-    select(Turn.id, Turn.priority, _OLDEST, _SECOND, _LIVE, _LOWEST)
+_TURN = (
+    select(
+        Turn.id.label("turn_id"),
+        Turn.priority,
+        _OLDEST.label("step_id"),
+        _SECOND.label("second"),
+        _LIVE.label("in_flight"),
+        _LOWEST.label("lowest"),
+    )
     .where(Turn.backend == bindparam("backend"), Turn.in_line == true(), exists(select(1).where(_DUE)))
     .where(Turn.priority >= bindparam("priority"))
     .order_by(Turn.priority, Turn.service, Turn.id)
     .limit(1)
+    .subquery()
+)
+# One statement for all that a claim reads; the text that people wrote may be long, and it does not read that.
+_FIRST = (
+    select(
+        _TURN,
+        Step.id,
+        Step.job_id,
+        Step.fence,
+        Step.attempts,
+        Step.messages,
+        Step.max_tokens,
+        Step.temperature,
+        Step.tokens_in,
+        Job.state,
+        Job.team,
+        Job.requester,
+        Job.channel,
+        Job.callback_url,
+    )
+    .join(Step, Step.id == _TURN.c.step_id)
+    .join(Job, Job.id == Step.job_id)
 )
 
 
@@ -107,15 +137,13 @@ def choose(
     first = _first(session, backend, now, 0)
     if first is None:
         return None
-    turn_id, priority, step_id, second, in_flight, lowest = first
-    if in_flight >= most_in_flight:
+    if first.in_flight >= most_in_flight:
         # Without a slot to give nobody is passed over, and nobody gets the slot that a minute's wait is worth.
         return None
-    if lowest > priority or passed_over:
-        aged = _aged(session, backend, now, priority, lowest, passed_over)
-        if aged is not None:
-            turn_id, _, step_id, second, _, _ = aged
-    return Next(turn_id, step_id, second is not None, in_flight)
+    chosen = first
+    if first.lowest > first.priority or passed_over:
+        chosen = _aged(session, backend, now, first, passed_over) or first
+    return Next(chosen.turn_id, chosen.second is not None, chosen.in_flight, chosen)
 
 
 def serve(session: Session, turn_id: int, cost: float, *, has_more: bool) -> None:
@@ -170,26 +198,23 @@ def tidy(session: Session) -> None:
         )
 
 
-def _first(
-    session: Session, backend: str, now: datetime, priority: int
-) -> tuple[int, int, int, int | None, int, int] | None:
+def _first(session: Session, backend: str, now: datetime, priority: int) -> Row[Any] | None:
     values = {"backend": backend, "now": now, "priority": priority}
-    row = session.execute(_FIRST, values).first()
-    return None if row is None else tuple(row)
+    return session.execute(_FIRST, values).first()
 
 
 def _aged(
-    session: Session, backend: str, now: datetime, served: int, lowest: int, before: Mapping[str, str]
-) -> tuple[int, int, int, int | None, int, int] | None:
+    session: Session, backend: str, now: datetime, served: Row[Any], before: Mapping[str, str]
+) -> Row[Any] | None:
     """The turn of the priority that has been passed over for too long, if there is one; notes who is passed."""
     passed: dict[str, str] = {}
     aged = None
-    priority = served + 1
-    while priority <= lowest:
+    priority = served.priority + 1
+    while priority <= served.lowest:
         waiting = _first(session, backend, now, priority)
         if waiting is None:
             break
-        priority = waiting[1]
+        priority = waiting.priority
         since = before.get(str(priority), now.isoformat())
         if aged is None and now - datetime.fromisoformat(since) >= AGEING:
             aged = waiting

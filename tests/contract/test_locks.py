@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from db import backends, jobs, line, posts, session
-from db.models import Backend, Job
-from db.states import JobState
+from db.models import Backend, Job, Step
+from db.states import JobState, StepState
 from tasks.sweep import sweep
-from tests.fakes import LEASE, MINUTE, NOW, Clock, a_step, declare, do, in_line, resources, the, until
+from tests.fakes import LEASE, MINUTE, NOW, Clock, a_step, declare, do, in_line, resources, rows, the, until
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +83,38 @@ def test_freeing_two_calls_of_one_person_does_not_cross_the_answer_to_one_of_the
         finishing.commit()
         assert freeing.result(timeout=20) == ["main"]
     assert the(engine, Job, first).state is JobState.WAITING
+
+
+def test_an_answer_that_waited_for_the_sweep_finds_its_step_gone(postgres_engine: sa.Engine):
+    engine = postgres_engine
+    in_line(engine)
+    claimed = do(engine, line.claim, "main", NOW, LEASE)
+    assert claimed is not None
+    with ThreadPoolExecutor(1) as pool, session.transaction(engine) as freeing:
+        assert line.free_dead(freeing, NOW + LEASE, 3) == ["main"]
+        freeing.flush()
+        late = pool.submit(do, engine, line.finish, claimed, "late", 1, 1, truncated=False, now=NOW + LEASE)
+        until(lambda: blocked(engine, late))
+        freeing.commit()
+        assert late.result(timeout=20) is None
+    step = the(engine, Step, claimed.step_id)
+    assert (step.state, step.answer, step.charged) == (StepState.WAITING, "", 0)
+
+
+def test_a_claim_that_waited_for_a_cancel_takes_nothing(postgres_engine: sa.Engine):
+    engine = postgres_engine
+    waiting, running = in_line(engine), in_line(engine, steps=2)
+    do(
+        engine,
+        lambda s: s.execute(sa.update(Step).where(Step.job_id == waiting.id).values(asked_at=NOW + MINUTE)),
+    )
+    assert do(engine, line.claim, "main", NOW, LEASE) is not None
+    for job in (running, waiting):
+        with ThreadPoolExecutor(1) as pool, session.transaction(engine) as cancelling:
+            assert jobs.cancel(cancelling, job.id, NOW)
+            cancelling.flush()
+            claiming = pool.submit(do, engine, line.claim, "main", NOW, LEASE)
+            until(lambda claiming=claiming: blocked(engine, claiming))
+            cancelling.commit()
+            assert claiming.result(timeout=20) is None
+        assert "waiting" not in {step.state for step in rows(engine, Step, job_id=job.id)}
