@@ -46,7 +46,10 @@ def infer(resources: Resources, backend: str) -> None:
         # A bell from before a restart with other settings.
         return
     while serve(resources, server):
-        pass
+        if resources.stopping.is_set():
+            # For another worker; this one claims no more.
+            resources.bell.ring_infer(server.name)
+            return
 
 
 def serve(resources: Resources, server: Server) -> bool:
@@ -58,8 +61,6 @@ def serve(resources: Resources, server: Server) -> bool:
         _ring_lanes(resources, claimed)
         _call(resources, server, claimed)
         _ring_lanes(resources, claimed)
-    # For others, too: this worker may have to stop, and a level that is done may bring several steps.
-    resources.bell.ring_infer(server.name)
     return True
 
 
@@ -122,15 +123,14 @@ def _finish(resources: Resources, server: Server, claimed: Claimed, answer: clie
     with session.transaction(resources.engine) as transaction:
         now = resources.clock()
         done = line.finish(transaction, claimed, answer.text, tokens_in, tokens_out, answer.truncated, now)
-        if done is not None:
-            _go_on(resources, transaction, server, done, now)
+        following = _go_on(resources, transaction, server, done, now) if done is not None else 0
+    # The slot that this call leaves is taken again here; others may be free for the rest of the next level.
+    resources.bell.ring_infer(server.name, following - 1)
     log.info("step.done", tokens_in=tokens_in, tokens_out=tokens_out)
 
 
-def _go_on(
-    resources: Resources, transaction: Session, server: Server, done: LevelDone, now: datetime
-) -> None:
-    """A level is answered: join its answers in a next level, or give the job its result."""
+def _go_on(resources: Resources, transaction: Session, server: Server, done: LevelDone, now: datetime) -> int:
+    """A level is answered: join its answers in a next level, or give the job its result; returns the new steps."""
     job = done.job
     recipe = resources.recipes.get(job.recipe)
     if recipe is None:
@@ -141,24 +141,26 @@ def _go_on(
             {"word": job.recipe, **resources.recipes.alternatives(job.recipe)},
             now,
         )
-        return
+        return 0
     try:
         specs = plan.next_steps(recipe, job.question, done.answers, server.context)
     except plan.ContextTooSmall as error:
         params = {"recipe": recipe.name, "tokens": error.context_tokens}
         jobs.fail(transaction, job, "context_small", params, now)
-        return
+        return 0
     if specs:
         steps = [NewStep(temperature=recipe.temperature, **vars(spec)) for spec in specs]
         rank = resources.line.rank(job.requester)
         jobs.add_steps(transaction, job, server.name, done.level + 1, steps, now, rank)
-        return
+        posts.refresh_card(transaction, job.id)
+        return len(steps)
     result = plan.final_answer(recipe, done.answers)
     # An answer of signs that nobody can see is no answer.
     if clean.clean(result):
         jobs.answer(transaction, job, result, done.truncated, now)
     else:
         jobs.fail(transaction, job, "model_silent", {}, now)
+    return 0
 
 
 def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.Later) -> None:

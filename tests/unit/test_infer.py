@@ -11,7 +11,7 @@ from db import backends, jobs, line, session
 from db.models import Backend, Job, Post, Step
 from db.states import JobState, PostKind, PostState, StepState
 from tasks.infer import hold, stage
-from tasks.infer.stage import serve
+from tasks.infer.stage import infer, serve
 from tests import fakes
 from tests.fakes import (
     LEASE,
@@ -77,7 +77,43 @@ def test_an_answer_becomes_the_result(resources, bell, clock):
     [step] = rows(resources.engine, Step)
     assert (step.state, step.tokens_in, step.tokens_out) == (StepState.DONE, 7, 3)
     assert ("deliver", "slack/C1") in bell.rung
-    assert bell.rung[-1] == ("infer", "main")
+
+
+def test_one_bell_serves_turn_after_turn_until_it_is_nobodys(resources, bell):
+    made = [in_line(resources.engine) for _ in range(3)]
+    model = Model()
+    with model.client() as http:
+        resources.__dict__["http"] = http
+        infer(resources, "main")
+    assert {the(resources.engine, Job, job.id).state for job in made} == {JobState.ANSWERED}
+    assert ("infer", "main") not in bell.rung
+
+
+def test_a_process_that_is_to_end_finishes_its_call_and_rings_for_another(resources, bell):
+    made = [in_line(resources.engine) for _ in range(2)]
+
+    def answer(call):
+        resources.stopping.set()
+        return fakes.says("Yes.")(call)
+
+    with Model(otherwise=answer).client() as http:
+        resources.__dict__["http"] = http
+        infer(resources, "main")
+        assert [the(resources.engine, Job, job.id).state for job in made] == [
+            JobState.ANSWERED,
+            JobState.WAITING,
+        ]
+        assert bell.rung[-1] == ("infer", "main")
+        bell.rung.clear()
+        infer(resources, "main")
+    assert bell.rung == []
+    assert the(resources.engine, Job, made[1].id).state is JobState.WAITING
+
+
+def test_a_bell_for_a_server_of_other_settings_is_let_pass(resources):
+    in_line(resources.engine)
+    infer(resources, "gone")
+    assert [step.state for step in rows(resources.engine, Step)] == [StepState.WAITING]
 
 
 def test_a_server_without_usage_is_counted_by_our_own_estimate(resources):
@@ -298,7 +334,7 @@ def test_the_answers_of_a_long_text_are_joined(resources):
     assert (after.state, after.result) == (JobState.ANSWERED, "all")
 
 
-def test_joins_go_on_over_several_levels(resources):
+def test_joins_go_on_over_several_levels(resources, bell):
     resources.settings = fakes.settings(llm_context=1024)
     job = map_job(resources, parts=6)
     long_answer = "The meeting began late and ended early. " * 15
@@ -308,7 +344,12 @@ def test_joins_go_on_over_several_levels(resources):
         if not waiting:
             break
         levels.append(waiting[0].level)
+        bell.rung.clear()
         run(resources, Model(fakes.says(long_answer)))
+        left = rows(resources.engine, Step, state=StepState.WAITING)
+        began = len(left) if left and left[0].level > waiting[0].level else 0
+        # The first of a new level is for whoever made it possible.
+        assert bell.rung.count(("infer", "main")) == max(0, began - 1)
     after = the(resources.engine, Job, job.id)
     assert after.state is JobState.ANSWERED
     assert max(levels) >= 2
