@@ -36,7 +36,7 @@ format: setup-dev ## Mend style and format where a machine can
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
 
-bench: setup-dev ## Measure, side by side with what people would use instead
+bench: setup-dev ## Measure for an hour, beside what people would use instead (ARGS="--only path")
 	$(BIN)/python -m bench $(ARGS)
 
 docs: setup-dev ## Write the reference pages that come from the code

@@ -69,7 +69,7 @@ def _measure(
 def _said(options: dict[str, Any]) -> str:
     profiles = options["profiles"]
     words = f" --profiles {','.join(profiles)}" if profiles != list(PROFILES) else ""
-    return words + (f" --together {options['together']}" if options["together"] > 1 else "")
+    return words + (f" --together {options['together']}" if options["together"] != 3 else "")
 
 
 def _some(known: Iterable[str]) -> Callable[[str], list[str]]:
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME,...",
         help=f"line: some of {', '.join(PROFILES)}",
     )
-    made.add_argument("--together", type=int, default=1, help="line: so many runs at a time (%(default)s)")
+    made.add_argument("--together", type=int, default=3, help="line: so many runs at a time (%(default)s)")
     made.add_argument("--seed", type=int, default=20260117, help="for texts and pauses (%(default)s)")
     made.add_argument("--results", type=pathlib.Path, help="where the JSON lies (bench/results)")
     made.add_argument("--docs", type=pathlib.Path, help="where benchmarks.md is written (docs)")

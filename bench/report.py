@@ -21,8 +21,9 @@ MEMORY_MB = 400.0
 HEAD = """# Benchmarks
 
 Written by `python -m bench report` from the JSON files in `bench/results`; do not edit by hand.
-`make bench` measures everything anew. Speed is measured side by side: what it is compared with runs on the
-same machine in the same minutes, and the ratio says more than the number.
+`make bench` measures everything anew, in about an hour; `make bench ARGS="--only ack,path"` measures some. Speed is
+measured side by side: what it is compared with runs on the same machine in the same minutes, and the ratio says more
+than the number.
 """
 
 
