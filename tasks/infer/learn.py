@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db import backends, line, session
 from db.models import Backend
 from tasks.infer import gauges
-from tasks.infer.limit import Call, Kind, Limit, Seen, looked
+from tasks.infer.limit import Kind, Limit, Seen, looked
 from tasks.infer.limit import refused as cut
 from tasks.linefile import Server
 from tasks.resources import Resources
@@ -40,7 +40,7 @@ def look(resources: Resources, server: Server) -> None:
         now=now.timestamp(),
         in_flight=in_flight,
         waiting=waiting,
-        calls=[Call(each.tokens_in, each.tokens_out, each.seconds, each.in_flight) for each in answered],
+        calls=answered,
         gauges=_gauges(resources, server, now),
     )
     with session.transaction(resources.engine) as transaction:

@@ -21,14 +21,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from db.line import Answered
+from tasks.infer.evidence import Evidence, work
 from tasks.infer.gauges import Gauges
 
 START = 2
 HIGHEST = 1024
-
-# A prompt's token costs a fraction of an answer's: prompts are read in parallel, answers written one by one.
-# Only noise depends on it: the mean stays right for any weight, as long as people's texts stay alike.
-_PROMPT_WEIGHT = 1 / 8
 
 # What a higher level must earn: each doubling this much throughput (as a power: 2 ** 0.04 is 2.8 %).
 _WORTH = 0.04
@@ -43,20 +41,6 @@ Kind = Literal["busy", "out_of_memory"]
 
 
 @dataclass(frozen=True)
-class Call:
-    """One answered call. `in_flight`: calls in flight when it was claimed, itself included."""
-
-    tokens_in: int
-    tokens_out: int
-    seconds: float
-    in_flight: int
-
-    @property
-    def work(self) -> float:
-        return self.tokens_out + self.tokens_in * _PROMPT_WEIGHT
-
-
-@dataclass(frozen=True)
 class Seen:
     """What was observed since the last look. `now`: seconds since the epoch.
 
@@ -67,51 +51,8 @@ class Seen:
     now: float
     in_flight: int
     waiting: bool
-    calls: Sequence[Call] = ()
+    calls: Sequence[Answered] = ()
     gauges: Gauges | None = None
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Weighted sums over calls that ran at one level: enough for their speed, and for how sure it is."""
-
-    calls: float = 0.0
-    work: float = 0.0
-    seconds: float = 0.0
-    work_work: float = 0.0
-    work_seconds: float = 0.0
-    seconds_seconds: float = 0.0
-
-    def and_call(self, call: Call) -> "Evidence":
-        work = call.work
-        return Evidence(
-            self.calls + 1,
-            self.work + work,
-            self.seconds + call.seconds,
-            self.work_work + work * work,
-            self.work_seconds + work * call.seconds,
-            self.seconds_seconds + call.seconds * call.seconds,
-        )
-
-    def times(self, weight: float) -> "Evidence":
-        return Evidence(*(weight * value for value in vars(self).values()))
-
-    @property
-    def known(self) -> bool:
-        return self.calls >= 1 and self.work > 0 and self.seconds > 0
-
-    @property
-    def variance(self) -> float:
-        """Of the logarithm of work / seconds: a ratio estimator's, shrunk to 0.4 a call where calls are few.
-
-        Cochran, Sampling Techniques, 1977, section 6.3.
-        """
-        spread = (
-            self.work_work / self.work**2
-            - 2 * self.work_seconds / (self.work * self.seconds)
-            + self.seconds_seconds / self.seconds**2
-        ) * self.calls
-        return (self.calls * max(0.0, spread) + 2 * 0.4**2) / (self.calls + 2) / self.calls
 
 
 @dataclass(frozen=True)
@@ -232,7 +173,7 @@ def _take_in(state: Limit, seen: Seen) -> Limit:
         heard={**heard, state.level: here},
         held=state.held + passed,
         answers=state.answers + len(ran_here),
-        work=state.work + sum(call.work for call in seen.calls),
+        work=state.work + sum(work(call) for call in seen.calls),
         queued=state.queued + 0.3 * ((waiting or 0) - state.queued),
     )
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from db.line import Answered
 from tasks.infer import limit
 from tasks.infer.gauges import Gauges
 
@@ -96,7 +97,7 @@ class Simulation:
         self.queue: list[Sent] = []
         self.flying: list[Sent] = []
         self.again: list[tuple[int, int]] = []
-        self.heard: list[limit.Call] = []
+        self.heard: list[Answered] = []
         self.serial = 0
         self.paused_until = 0.0
         self.failures = 0
@@ -192,7 +193,7 @@ class Simulation:
             self.flying.remove(call)
             self.failures = 0
             self.heard.append(
-                limit.Call(call.tokens_in, call.tokens_out, self.now - call.claimed_at, call.in_flight)
+                Answered(call.tokens_in, call.tokens_out, self.now - call.claimed_at, call.in_flight)
             )
             self.outcome.answers.append((self.now, call.work))
         self.admit()

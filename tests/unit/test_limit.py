@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db.line import Answered as Call
 from tasks.infer import limit
+from tasks.infer.evidence import Evidence
 from tasks.infer.gauges import Gauges
-from tasks.infer.limit import Call, Evidence, Limit, Seen
+from tasks.infer.limit import Limit, Seen
 from tests.unit import gpu_sim as sim
 
 START, END = 120.0, 600.0
