@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db.models import Backend, Step
+from db.models import Backend
 from db.session import add_if_missing
-from db.states import StepState
 
 # FOR NO KEY UPDATE: new steps refer to their backend, and PostgreSQL would make them wait for a stronger lock
 # while their job, which they hold, is what the lock's holder waits for.
@@ -81,11 +80,12 @@ def pause(
     return news
 
 
-def recovered(session: Session, name: str) -> bool:
-    """A call got through: the trouble, if there was any, is over. True when that is news.
+def recovered(session: Session, name: str) -> str | None:
+    """A call got through: the trouble, if there was any, is over. Returns it when that is news.
 
     The condition stands in the UPDATE, so that the usual case takes no lock on the row every claim needs.
     """
+    trouble = session.scalar(select(Backend.trouble).where(Backend.name == name))
     over = (
         update(Backend)
         .where(Backend.name == name, Backend.failures > 0)
@@ -93,24 +93,4 @@ def recovered(session: Session, name: str) -> bool:
         .values(trouble=None, failures=0)
         .returning(Backend.name)
     )
-    return session.execute(over).first() is not None
-
-
-@dataclass(frozen=True)
-class Count:
-    """Calls at a backend, of all people together."""
-
-    in_flight: int
-    waiting: int
-
-
-def counts(session: Session, now: datetime) -> dict[str, Count]:
-    """For each backend: calls whose lease is alive, and calls that wait."""
-    calls = select(Step.backend, func.count()).group_by(Step.backend)
-    alive = calls.where(Step.state == StepState.RUNNING, Step.lease_until > now)
-    in_flight = dict(session.execute(alive).all())
-    in_line = dict(session.execute(calls.where(Step.state == StepState.WAITING)).all())
-    return {
-        name: Count(in_flight.get(name, 0), in_line.get(name, 0))
-        for name in session.scalars(select(Backend.name))
-    }
+    return trouble if session.execute(over).first() is not None else None

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from db import backends, jobs, line, posts, session
 from db.jobs import NewStep
 from db.line import Claimed, LevelDone
+from db.models import Backend
 from tasks import plan
 from tasks.infer import client, errors, hold, learn
 from tasks.linefile import Server
@@ -173,19 +174,26 @@ def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.L
         asked = error.retry_after or None
         if learned and trouble == "busy" and asked is None and claimed.in_flight > 1:
             asked = timedelta(0)
+        before = transaction.get_one(Backend, backend).trouble
         news = backends.pause(transaction, backend, trouble, now, asked, LONGEST_PAUSE)
         line.give_back(transaction, claimed, now, until=now, attempt_used=False)
-        if news:
+        if news and backends.PROBED & {before, trouble}:
+            # Cards speak of a server that is away, and not of one that is full.
             posts.refresh_cards_in(transaction, backend)
-    say = log.error if news and trouble in backends.PROBED else log.warning if news else log.info
+    # A learned limit is full now and then: that is how it learns.
+    usual = log.info if learned else log.warning
+    say = log.info if not news else log.error if trouble in backends.PROBED else usual
     say("backend.trouble", backend=backend, trouble=trouble, detail=error.detail, status=error.status)
 
 
 def _recovered(resources: Resources, backend: str) -> None:
     with session.transaction(resources.engine) as transaction:
-        if backends.recovered(transaction, backend):
+        trouble = backends.recovered(transaction, backend)
+        if trouble in backends.PROBED:
             posts.refresh_cards_in(transaction, backend)
-            log.warning("backend.recovered", backend=backend)
+    if trouble is not None:
+        say = log.warning if trouble in backends.PROBED else log.info
+        say("backend.recovered", backend=backend, trouble=trouble)
 
 
 def _stopped(resources: Resources, claimed: Claimed) -> None:

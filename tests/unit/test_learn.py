@@ -7,7 +7,8 @@ import pytest
 
 from db import backends, line
 from db.backends import Declared
-from db.models import Backend, Job, Step
+from db.models import Backend, Job, Post, Step
+from db.states import PostState
 from tasks.infer import learn
 from tasks.infer.limit import START, Limit
 from tasks.infer.stage import serve
@@ -186,3 +187,20 @@ def test_a_text_that_breaks_the_server_ends_even_when_others_run(learned, clock)
     after = the(learned.engine, Job, "poison")
     assert (after.state, after.error, after.error_params) == ("failed", "model_broken", {"attempts": 6})
     assert the(learned.engine, Job, "other").state == "waiting"
+
+
+def test_a_full_server_touches_no_card(learned, clock):
+    """A learned limit meets its server's edge now and then; a hundred cards have nothing new to say of that."""
+    at_level(learned, 8)
+    for number, name in enumerate(("runs", "asks", "waits")):
+        in_line(learned.engine, id=name, requester=f"U{number}")
+    assert claim(learned).job_id == "runs"
+    for card in rows(learned.engine, Post, kind="card"):
+        set_row(learned.engine, Post, card.id, state=PostState.SHOWN)
+    run(learned, Model(BUSY))
+    assert row(learned).trouble == "busy"
+    clock.move(LEASE)
+    run(learned, Model())
+    assert row(learned).trouble is None
+    [card] = rows(learned.engine, Post, job_id="waits", kind="card")
+    assert card.state is PostState.SHOWN
