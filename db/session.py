@@ -20,6 +20,11 @@ from db.models import Base
 PATIENCE = timedelta(seconds=30)
 
 
+# Our transactions are short; one that says nothing for this long belongs to a process that froze, perhaps while it
+# held the lock that every claim needs. PostgreSQL then ends it.
+_FROZEN_MS = 10_000
+
+
 def connect(url: str, pool_size: int = 20, patience: timedelta = PATIENCE) -> sa.Engine:
     """An engine for `url`; opens no connection yet, so it may be made before a fork and used after it.
 
@@ -36,7 +41,15 @@ def connect(url: str, pool_size: int = 20, patience: timedelta = PATIENCE) -> sa
         pool_timeout=seconds,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"connect_timeout": seconds, "options": f"-c lock_timeout={seconds * 1000}"},
+        connect_args={
+            "connect_timeout": seconds,
+            "options": f"-c lock_timeout={seconds * 1000} -c idle_in_transaction_session_timeout={_FROZEN_MS}",
+            # A server that is gone without a word is noticed, where the system can: else a read waits for ever.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+        },
     )
 
     @sa.event.listens_for(engine, "handle_error")

@@ -118,3 +118,20 @@ def test_a_claim_that_waited_for_a_cancel_takes_nothing(postgres_engine: sa.Engi
             cancelling.commit()
             assert claiming.result(timeout=20) is None
         assert "waiting" not in {step.state for step in rows(engine, Step, job_id=job.id)}
+
+
+def test_a_process_that_freezes_in_a_transaction_does_not_keep_its_locks(
+    postgres_engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(session, "_FROZEN_MS", 300)
+    frozen = session.connect(postgres_engine.url.render_as_string(hide_password=False), pool_size=1)
+    in_line(postgres_engine)
+    try:
+        with pytest.raises(sa.exc.DBAPIError), session.transaction(frozen) as holding:
+            assert line.claim(holding, "main", NOW, LEASE) is not None
+            # Others wait for the lock, get it once PostgreSQL has ended the silent one, and take the same step.
+            assert do(postgres_engine, line.claim, "main", NOW, LEASE) is not None
+            holding.commit()
+    finally:
+        frozen.dispose()
+    assert [step.fence for step in rows(postgres_engine, Step)] == [1]
