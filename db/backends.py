@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Backend
+from db.models import Backend, Step
 from db.session import add_if_missing
+from db.states import StepState
 
 # FOR NO KEY UPDATE: new steps refer to their backend, and PostgreSQL would make them wait for a stronger lock
 # while their job, which they hold, is what the lock's holder waits for.
@@ -94,3 +95,23 @@ def recovered(session: Session, name: str) -> str | None:
         .returning(Backend.name)
     )
     return trouble if session.execute(over).first() is not None else None
+
+
+@dataclass(frozen=True)
+class Count:
+    """Calls at a backend, of all people together."""
+
+    in_flight: int
+    waiting: int
+
+
+def counts(session: Session, now: datetime) -> dict[str, Count]:
+    """For each backend: calls whose lease is alive, and calls that wait."""
+    calls = select(Step.backend, func.count()).group_by(Step.backend)
+    alive = calls.where(Step.state == StepState.RUNNING, Step.lease_until > now)
+    in_flight = dict(session.execute(alive).all())
+    in_line = dict(session.execute(calls.where(Step.state == StepState.WAITING)).all())
+    return {
+        name: Count(in_flight.get(name, 0), in_line.get(name, 0))
+        for name in session.scalars(select(Backend.name))
+    }
