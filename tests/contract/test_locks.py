@@ -126,12 +126,12 @@ def test_a_process_that_freezes_in_a_transaction_does_not_keep_its_locks(
     monkeypatch.setattr(session, "_FROZEN_MS", 300)
     frozen = session.connect(postgres_engine.url.render_as_string(hide_password=False), pool_size=1)
     in_line(postgres_engine)
-    try:
-        with pytest.raises(sa.exc.DBAPIError), session.transaction(frozen) as holding:
-            assert line.claim(holding, "main", NOW, LEASE) is not None
-            # Others wait for the lock, get it once PostgreSQL has ended the silent one, and take the same step.
-            assert do(postgres_engine, line.claim, "main", NOW, LEASE) is not None
-            holding.commit()
-    finally:
-        frozen.dispose()
+    holding = sa.orm.Session(frozen)
+    assert line.claim(holding, "main", NOW, LEASE) is not None
+    # Others wait for the lock, get it once PostgreSQL has ended the silent one, and take the same step.
+    assert do(postgres_engine, line.claim, "main", NOW, LEASE) is not None
+    with pytest.raises(sa.exc.DBAPIError):
+        holding.commit()
+    holding.close()
+    frozen.dispose()
     assert [step.fence for step in rows(postgres_engine, Step)] == [1]
