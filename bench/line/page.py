@@ -228,6 +228,8 @@ def _streams(cases: list[Data]) -> str:
         "`auto` / fixed",
         "refused",
         "limit (best)",
+        "slots busy, fixed",
+        "slots busy, `auto`",
     ]
     return markdown.table(columns, rows)
 
