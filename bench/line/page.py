@@ -136,7 +136,11 @@ def parts(data: Data, folder: pathlib.Path) -> list[str]:
             "A wait is from the asking to the answer; *never*: that percentile was not answered. Refused: by the server. "
             "Slots busy: of the best number, while more than that was asked for and not answered. Jain: by tokens served, "
             "when everybody asks for the same number of calls at once, at the moment when the first person has none waiting "
-            "(in brackets with an answer's token counting twice, as Threadline's line does by default)."
+            "(in brackets with an answer's token counting twice, as Threadline's line does by default).\n\n"
+            "What to bear in mind: everybody's backlog comes at once, and its texts are prepared while the first calls "
+            "run, which counts as slots not busy; with more slots than people (vllm), all that people asked for is in "
+            "flight soon, and little is left for fairness to decide; `auto` plays the traces with a server it has never "
+            "seen, after four calls, and spends much of them learning."
         )
     ]
     made += [part for case in data["cases"] for part in _profile(case)]
