@@ -24,6 +24,7 @@ ADDRESS = "https://threadline.example.com/slack/events"
 HISTORY = {"channels:history", "groups:history", "im:history", "mpim:history"}
 SCOPES_OF_METHODS: dict[str, set[str]] = {
     "auth_test": set(),
+    "chat_postEphemeral": {"chat:write"},
     "chat_postMessage": {"chat:write", "chat:write.public"},  # .public: where nobody has invited us.
     "chat_update": {"chat:write"},
     "conversations_history": HISTORY,
