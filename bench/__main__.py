@@ -51,7 +51,7 @@ def _measure(
     say(f"seed {seed}; measuring {', '.join(names)}" + (", quick and rough" if quick else ""))
     for name in names:
         command = f"python -m bench --only {name} --seed {seed}" + (" --quick" if quick else "")
-        say(f"{name}: {ALL[name].__doc__.splitlines()[0]}")  # type: ignore[union-attr]
+        say(f"{name}: {ALL[name].__doc__.splitlines()[0]}")  # type: ignore[union-attr]  # Every measurement has a docstring.
         if name == "line":
             command += _said(extra[name])
         about = {

@@ -2,8 +2,16 @@
 
 import json
 import pathlib
+import re
 from dataclasses import dataclass
 from typing import Any
+
+# A list of numbers, or of pairs of them: thousands of lines that nobody reads one by one.
+_NUMBERS = re.compile(r"\[[-\d.,\s\[\]e]*\]")
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    return json.dumps(json.loads(found[0]))
 
 
 @dataclass(frozen=True)
@@ -14,7 +22,7 @@ class Folder:
 
     def save(self, name: str, content: dict[str, Any]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(content, indent=1, ensure_ascii=False)
+        text = _NUMBERS.sub(_on_one_line, json.dumps(content, indent=1, ensure_ascii=False))
         (self.path / f"{name}.json").write_text(text + "\n")
 
     def load(self, name: str) -> dict[str, Any] | None:

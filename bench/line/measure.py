@@ -98,7 +98,7 @@ def _guarded(
     """One run; one that breaks is told, and does not end the others, which may have taken an hour."""
     try:
         return run(say, profile, size, Trace(number, sizes.ANSWERS[profile]), best, name)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  # A door: the other runs go on.
         say(f"  {profile}, {name}: broke\n{traceback.format_exc()}")
         return {"broke": f"{type(error).__name__}: {error}"[:300]}
 
@@ -137,4 +137,4 @@ def _locked(say: Say) -> Say:
         with lock:
             say(words)
 
-    return told  # type: ignore[return-value]
+    return told  # type: ignore[return-value]  # It does of Say what is needed here.

@@ -86,6 +86,9 @@ def _call(resources: Resources, server: Server, claimed: Claimed) -> None:
         _failed(resources, server.name, claimed, error)
     else:
         _finish(resources, server, claimed, answer)
+        if claimed.backend_was_troubled:
+            # A server that does not stream has no first word before the last; after one this changes nothing.
+            _recovered(resources, server.name)
 
 
 def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answer:

@@ -26,7 +26,7 @@ def _backend(engine: sa.Engine) -> None:
     declare(engine, limit=1)
 
 
-def ask(engine: sa.Engine, who: str, *tokens_in: int, rank: Rank = Rank(), now: datetime = NOW) -> str:  # noqa: B008
+def ask(engine: sa.Engine, who: str, *tokens_in: int, rank: Rank = Rank(), now: datetime = NOW) -> str:  # noqa: B008  # A Rank is frozen.
     """A job of somebody with a step for each size; returns its id."""
     job = a_job(requester=who, created_at=now)
     new: list[NewStep] = [a_step(tokens_in=size) for size in tokens_in or (10,)]

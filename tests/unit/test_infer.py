@@ -271,6 +271,15 @@ def test_the_first_word_closes_the_circuit_and_not_the_last(resources):
     assert seen[1] == (None, 4)
 
 
+def test_an_answer_in_one_piece_closes_the_circuit_too(resources):
+    """A server that does not stream has no first word before the last."""
+    in_line(resources.engine)
+    do(resources.engine, backends.pause, "main", "down", NOW - MINUTE, None, SECOND)
+    whole = {"choices": [{"index": 0, "message": {"content": "Yes."}, "finish_reason": "stop"}]}
+    run(resources, Model(lambda _call: httpx.Response(200, json=whole)))
+    assert (backend(resources).trouble, backend(resources).failures) == (None, 0)
+
+
 def test_a_job_cancelled_while_the_model_writes_closes_the_stream(resources, clock: Clock):
     job = in_line(resources.engine)
 
