@@ -118,6 +118,7 @@ def test_a_claim_that_waited_for_a_cancel_takes_nothing(postgres_engine: sa.Engi
             cancelling.commit()
             assert claiming.result(timeout=20) is None
         assert "waiting" not in {step.state for step in rows(engine, Step, job_id=job.id)}
+        assert the(engine, Job, job.id).state is JobState.CANCELLED
 
 
 def test_a_process_that_freezes_in_a_transaction_does_not_keep_its_locks(
