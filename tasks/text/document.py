@@ -1,0 +1,44 @@
+"""What people send, as preparing sees it: documents of sections that can be cited, and tables that stay tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Section:
+    """A stretch of a document; `page`, or `sheet` and `row`, say where it stands, counted from 1 as people count."""
+
+    text: str
+    page: int | None = None
+    sheet: str | None = None
+    row: int | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of a CSV file or of one sheet, as text: what per-row recipes work on and give back."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    sheet: str | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """One input of a request. `name` is a file's, "" for what stood in the message itself.
+
+    `kind` is the ending that names its format (pdf, docx, csv ...), or `text`, or `thread`. `notes` are keys of the
+    catalogue (`note.<key>`) for what its person should know, such as macros that were left out.
+    """
+
+    name: str
+    kind: str
+    sections: Sequence[Section]
+    tables: Sequence[Table] = ()
+    pages: int | None = None
+    notes: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        """All sections, with a blank line between them."""
+        return "\n\n".join(section.text for section in self.sections)
