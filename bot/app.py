@@ -9,7 +9,7 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
 
 from bot.intake import NotSaved
-from bot.listeners import cancel, command, direct, mention, retry, shortcut
+from bot.listeners import cancel, command, delete, direct, edit, mention, retry, shortcut, stop
 from bot.payloads import Malformed
 from tasks.resources import Resources
 
@@ -38,7 +38,8 @@ def create_app(resources: Resources) -> App:
         # Listeners only commit a row; run in the caller's thread, their end is the answer.
         process_before_response=True,
     )
-    for listener in (cancel, command, mention, direct, shortcut, retry):
+    # Bolt gives each request to the first that matches: the words that stop go before those that ask.
+    for listener in (stop, delete, edit, cancel, command, mention, direct, shortcut, retry):
         listener.register(app, resources)
     app.error(_failed)
     return app

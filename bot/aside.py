@@ -1,6 +1,7 @@
 """Speaking to people whose message was acknowledged and not taken: events have no answer of their own."""
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -26,36 +27,36 @@ class Aside:
 
     def refuse(self, request: Request, refusal: TooMany) -> None:
         """Tell somebody why their mention or direct message was not taken; returns at once."""
+        assert request.channel is not None  # Every event comes from one.
+        # Slack shows nobody an ephemeral message in a thread that has no replies yet.
+        is_reply = request.thread_ts != request.message_ts or request.origin is Origin.DIRECT
+        self.tell(
+            request.channel,
+            request.requester,
+            request.thread_ts if is_reply else None,
+            lambda: voice.too_many(self._resources, request.team, request.requester, refusal, request.text),
+        )
+
+    def tell(self, channel: str, user: str, thread_ts: str | None, words: Callable[[], str]) -> None:
+        """Say something to one person, where they spoke; returns at once."""
         if not self._free.acquire(blocking=False):
             log.warning("aside.dropped")
             return
-        threading.Thread(target=self._refuse, args=(request, refusal), name="aside", daemon=True).start()
+        arguments = (channel, user, thread_ts, words)
+        threading.Thread(target=self._tell, args=arguments, name="aside", daemon=True).start()
 
-    def _refuse(self, request: Request, refusal: TooMany) -> None:
+    def _tell(self, channel: str, user: str, thread_ts: str | None, words: Callable[[], str]) -> None:
         try:
-            self._say(
-                request,
-                voice.too_many(self._resources, request.team, request.requester, refusal, request.text),
-            )
+            # A direct message is for nobody else's eyes anyway.
+            if channel.startswith("D"):
+                self._resources.slack.chat_postMessage(channel=channel, thread_ts=thread_ts, text=words())
+            else:
+                self._resources.slack.chat_postEphemeral(
+                    channel=channel, user=user, thread_ts=thread_ts, text=words()
+                )
         except slack.ERRORS as error:
             log.warning("aside.unheard", code=slack.problem(error).code)
         except Exception:  # A door: the thread's.
             log.exception("aside.broke")
         finally:
             self._free.release()
-
-    def _say(self, request: Request, text: str) -> None:
-        assert request.channel is not None  # Every event comes from one.
-        if request.origin is Origin.DIRECT:
-            self._resources.slack.chat_postMessage(
-                channel=request.channel, thread_ts=request.thread_ts, text=text
-            )
-            return
-        # Slack shows nobody an ephemeral message in a thread that has no replies yet.
-        is_reply = request.thread_ts != request.message_ts
-        self._resources.slack.chat_postEphemeral(
-            channel=request.channel,
-            user=request.requester,
-            thread_ts=request.thread_ts if is_reply else None,
-            text=text,
-        )

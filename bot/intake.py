@@ -81,10 +81,36 @@ def accept(resources: Resources, request: Request) -> Job:
     # A name that is none of ours is a word of what somebody wrote (I10).
     recipe = job.recipe if resources.recipes.get(job.recipe) else "unknown"
     log.info("request.accepted", job_id=job.id, origin=request.origin, recipe=recipe)
+    _ring(resources, job)
+    return job
+
+
+def revise(resources: Resources, request: Request) -> None:
+    """Let the job of an edited message be for what the message says now, unless a model has begun on it.
+
+    Raises NotSaved.
+    """
+    assert request.message_key is not None  # Only messages can be edited.
+    asked = {name: _storable(getattr(request, name)) for name in ("recipe", "text", "material_ts")}
+    try:
+        with session.reading(resources.engine) as reading:
+            # Most edited messages asked for nothing, and a look takes no lock.
+            if jobs.of_message(reading, request.message_key) is None:
+                return
+        with session.transaction(resources.engine) as transaction:
+            job = jobs.revise(transaction, request.message_key, asked, resources.clock())
+    except SQLAlchemyError as error:
+        raise NotSaved(type(error).__name__) from error
+    if job is None:
+        return
+    log.info("request.revised", job_id=job.id)
+    _ring(resources, job)
+
+
+def _ring(resources: Resources, job: Job) -> None:
     resources.bell.ring_prepare(job.id)
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
-    return job
 
 
 def _add(transaction: Session, job: Job, most_open: int) -> Job | None:

@@ -14,6 +14,15 @@ from tasks.recipes import Asked, Recipes
 
 Payload = Mapping[str, Any]
 
+LONGEST_FOLLOW_UP = 300
+"""Characters. Whoever writes more in a thread, in one line, has pasted a text to work on."""
+
+# The whole message must be the word: "stop the release and ..." is a text.
+_STOP = re.compile(
+    r"(?:stop|cancel|abort|취소|그만|중지|멈춰)\s*(?:해|해요|하세요|해\s?줘|해\s?주세요|please)?\s*[.!~]*",
+    re.IGNORECASE,
+)
+
 _MENTION_FIRST = re.compile(r"^\s*<@[UW][A-Z0-9]+(?:\|[^>]*)?>[\s:,]*")
 
 
@@ -56,6 +65,16 @@ class Press:
     response_url: str
 
 
+@dataclass(frozen=True)
+class Stop:
+    """Somebody wants what they asked for here to stop. `thread_ts` None: not in a thread."""
+
+    team: str
+    user: str
+    channel: str
+    thread_ts: str | None
+
+
 def read(body: bytes, content_type: str) -> Payload:
     """The payload of a request by HTTP: an event is JSON, a command a form, an interaction JSON in a form.
 
@@ -94,6 +113,47 @@ def command(body: Payload) -> Command:
     )
 
 
+def says_stop(body: Payload) -> bool:
+    """Whether somebody's message is a word of STOP and nothing else, but for our name.
+
+    In a channel a message that names us comes as a mention too, and counts only as that.
+    """
+    event = body.get("event")
+    if not isinstance(event, Mapping) or event.get("bot_id") or event.get("subtype") is not None:
+        return False
+    text = event["text"] if isinstance(event.get("text"), str) else ""
+    if event.get("type") == "message" and event.get("channel_type") != "im":
+        return _STOP.fullmatch(text.strip()) is not None
+    return _STOP.fullmatch(_without_us(text, body)) is not None
+
+
+def stop(body: Payload) -> Stop:
+    """Read such a message, or a press on Slack's own Stop button; raises Malformed."""
+    event = _part(body, "event")
+    thread = _word(event, "thread_ts", 32) if event.get("thread_ts") else None
+    return Stop(_word(body, "team_id"), _word(event, "user"), _word(event, "channel"), thread)
+
+
+def deleted(body: Payload) -> str:
+    """The message key of a request whose message was deleted; raises Malformed."""
+    event = _part(body, "event")
+    return _message_key(_word(body, "team_id"), _word(event, "channel"), _word(event, "deleted_ts", 32))
+
+
+def edited(body: Payload, recipes: Recipes) -> Request | None:
+    """A message as it reads after an edit, or None when its words are as before. Raises Malformed.
+
+    Slack also calls it an edit when a link in a message gets its preview.
+    """
+    event = _part(body, "event")
+    message_now, before = _part(event, "message"), _part(event, "previous_message")
+    if message_now.get("text") == before.get("text"):
+        return None
+    is_im = event.get("channel_type") == "im"
+    origin = Origin.DIRECT if is_im else Origin.MENTION
+    return message({**body, "event": {**message_now, "channel": event.get("channel")}}, recipes, origin)
+
+
 def is_direct(body: Payload) -> bool:
     """Whether a message event is from a direct message with the bot."""
     return _part(body, "event").get("channel_type") == "im"
@@ -110,12 +170,16 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
         # Bots, ourselves among them, and notices such as "edited" or "joined the channel".
         return None
     team, channel, ts = _word(body, "team_id"), _word(event, "channel"), _word(event, "ts", 32)
-    thread = _word(event, "thread_ts", 32) if event.get("thread_ts") else None
+    # A message with replies names itself as its thread, in the event of an edit.
+    thread = _word(event, "thread_ts", 32) if event.get("thread_ts") not in {None, ts} else None
     text = event["text"] if isinstance(event.get("text"), str) else ""
     asked = recipes.parse_command(_without_us(text, body))
+    if thread is not None and _follows_up(asked):
+        # What the model said before stands in the thread, with what it was said about.
+        asked = Asked(recipes.get("ask") or asked.recipe, asked.text)
     return Request(
         source_key=f"event:{_word(body, 'event_id', 200)}",
-        message_key=f"message:{team}:{channel}:{ts}",
+        message_key=_message_key(team, channel, ts),
         origin=origin,
         team=team,
         requester=_word(event, "user"),
@@ -160,6 +224,16 @@ def press(body: Payload) -> Press:
         attempt=attempt,
         response_url=_word(body, "response_url", 1000),
     )
+
+
+def _message_key(team: str, channel: str, ts: str) -> str:
+    return f"message:{team}:{channel}:{ts}"
+
+
+def _follows_up(asked: Asked) -> bool:
+    """A line in a thread that names no recipe speaks of the thread; a longer text speaks for itself."""
+    brief = "\n" not in asked.text and len(asked.text) <= LONGEST_FOLLOW_UP
+    return brief and bool(asked.text) and not asked.named and asked.unknown is None
 
 
 def _brings_no_text(asked: Asked) -> bool:

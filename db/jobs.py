@@ -1,13 +1,13 @@
 """Jobs: from the acknowledged request to its outcome."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased, defer
 
 from db import events, posts, turns
 from db.models import Job, Step
@@ -25,6 +25,18 @@ def new_id() -> str:
 
 
 NORMAL = Rank()
+
+# Nothing of these has been sent to a model.
+_NOT_BEGUN = (JobState.RECEIVED, JobState.PREPARING, JobState.WAITING)
+
+# A request whose text is its thread reads what was answered there before: it waits until that is posted.
+_before = aliased(Job)
+_FOLLOWS_AN_OPEN_ONE = Job.material_ts.is_not(None) & exists().where(
+    _before.channel == Job.channel,
+    _before.thread_ts == Job.material_ts,
+    _before.state.in_((*OPEN, JobState.ANSWERED)),
+    or_(_before.created_at < Job.created_at, (_before.created_at == Job.created_at) & (_before.id < Job.id)),
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,37 @@ def open_of(session: Session, team: str, requester: str, most: int) -> list[Job]
     return list(session.scalars(without.order_by(Job.created_at.desc(), Job.id).limit(most)))
 
 
+def open_in_thread(session: Session, team: str, channel: str, thread_ts: str) -> list[Job]:
+    """The jobs that answer in a thread and have not ended."""
+    here = (Job.team == team) & (Job.channel == channel) & (Job.thread_ts == thread_ts)
+    return list(session.scalars(select(Job).where(here, Job.state.in_(OPEN)).order_by(Job.id)))
+
+
+def of_message(session: Session, message_key: str) -> Job | None:
+    """The open job that a message asked for."""
+    return session.scalar(select(Job).where(Job.message_key == message_key, Job.state.in_(OPEN)))
+
+
+def revise(session: Session, message_key: str, asked: Mapping[str, Any], now: datetime) -> Job | None:
+    """Let a job that no model has begun on be for what its message says now; None: there is none, or too late.
+
+    It keeps its age, and with that its place among its person's requests.
+    """
+    job = session.scalar(select(Job).where(Job.message_key == message_key).with_for_update())
+    if job is None or job.state not in _NOT_BEGUN:
+        return None
+    for name, value in asked.items():
+        setattr(job, name, value)
+    session.execute(delete(Step).where(Step.job_id == job.id, Step.state == StepState.WAITING))
+    job.state = JobState.RECEIVED
+    job.fence += 1
+    job.claims = 0
+    job.lease_until = job.question = None
+    events.record(session, job.id, "edited", now)
+    posts.refresh_card(session, job.id)
+    return job
+
+
 def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job | None:
     """Take a job for preparing; None when it is taken, gone, or past that stage."""
     free = or_(
@@ -85,7 +128,7 @@ def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job
     )
     taken = (
         update(Job)
-        .where(Job.id == job_id, free)
+        .where(Job.id == job_id, free, ~_FOLLOWS_AN_OPEN_ONE)
         .values(
             state=JobState.PREPARING,
             fence=Job.fence + 1,
@@ -261,10 +304,11 @@ def unclaimed(session: Session, before: datetime, now: datetime, most: int = 50)
     rows = (
         select(Job.id)
         .where(
+            ~_FOLLOWS_AN_OPEN_ONE,
             or_(
                 (Job.state == JobState.RECEIVED) & (Job.created_at < before),
                 (Job.state == JobState.PREPARING) & (Job.lease_until < now),
-            )
+            ),
         )
         .order_by(Job.created_at)
         .limit(most)

@@ -113,6 +113,8 @@ class Job(Base, kw_only=True):
         sa.UniqueConstraint("message_key", name="jobs_message_key_unique"),
         sa.Index("jobs_by_state", "state", "created_at"),
         sa.Index("jobs_by_requester", "team", "requester", "created_at"),
+        # What else is asked and answered in a thread: for follow-ups, and for "stop".
+        sa.Index("jobs_by_thread", "channel", "thread_ts"),
         # A person's open jobs are counted with every request.
         _index("jobs_open", f"state IN ({_OPEN})", "team", "requester"),
     )

@@ -221,7 +221,14 @@ def holds(session: Session, work: Work) -> bool:
 def shown(
     session: Session, work: Work, ts: str | None, channel: str | None, digest: str | None, next_edit: datetime
 ) -> None:
-    """Record what Slack holds now. A card that moved on meanwhile stays wanted."""
+    """Record what Slack holds now. A card that moved on meanwhile stays wanted.
+
+    The card of a job without a thread is where its thread hangs from.
+    """
+    if work.post.kind is PostKind.CARD and work.job.thread_ts is None:
+        session.execute(
+            update(Job).where(Job.id == work.job.id, Job.thread_ts.is_(None)).values(thread_ts=ts)
+        )
     still_current = or_(Post.kind != PostKind.CARD, Post.revision == work.post.revision)
     session.execute(
         update(Post)

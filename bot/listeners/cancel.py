@@ -1,16 +1,22 @@
-"""Cancelling: the button on a card, and `/analyze cancel`."""
+"""Cancelling: the button on a card, and `/analyze cancel`; and what stopping and deleting do."""
+
+from collections.abc import Callable, Iterable
 
 import structlog
 from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from bot import payloads, voice
+from bot import intake, payloads, voice
 from db import jobs, posts, session
 from db.models import Job
 from tasks import actions
 from tasks.resources import Resources
 
 log = structlog.get_logger()
+
+# Of a person's open requests; MOST_OPEN is lower, unless somebody raised it.
+_MOST_LOOKED_AT = 100
 
 
 def register(app: App, resources: Resources) -> None:
@@ -48,7 +54,54 @@ def stop(resources: Resources, team: str, user: str, job_id: str | None) -> tupl
     except SQLAlchemyError as error:
         voice.log_not_saved(error)
         return "intake.not_saved", None
-    log.info("request.cancelled", job_id=job.id, by_admin=job.requester != user)
+    _tell(resources, job, by_admin=job.requester != user)
+    return "intake.cancelled", job
+
+
+def stop_here(resources: Resources, stop: payloads.Stop) -> bool:
+    """Cancel what somebody has open in a thread, or their latest in a channel; whether there was anything.
+
+    An admin stops everybody's in the thread. Raises NotSaved.
+    """
+
+    def here(transaction: Session) -> list[Job]:
+        if stop.thread_ts is None:
+            mine = jobs.open_of(transaction, stop.team, stop.user, _MOST_LOOKED_AT)
+            return [job for job in mine if job.channel == stop.channel][:1]
+        found = jobs.open_in_thread(transaction, stop.team, stop.channel, stop.thread_ts)
+        return [job for job in found if stop.user in {job.requester, *resources.settings.admins}]
+
+    return _cancel(resources, here)
+
+
+def stop_deleted(resources: Resources, message_key: str) -> None:
+    """Cancel the request that a deleted message made, if it made one. Raises NotSaved."""
+
+    def asked(transaction: Session) -> list[Job]:
+        job = jobs.of_message(transaction, message_key)
+        return [job] if job is not None else []
+
+    _cancel(resources, asked)
+
+
+def _cancel(resources: Resources, which: Callable[[Session], Iterable[Job]]) -> bool:
+    try:
+        with session.reading(resources.engine) as reading:
+            # Most such events concern no request, and a look takes no lock.
+            if not list(which(reading)):
+                return False
+        with session.transaction(resources.engine) as transaction:
+            found = sorted(which(transaction), key=lambda job: job.id)
+            cancelled = [job for job in found if jobs.cancel(transaction, job.id, resources.clock())]
+    except SQLAlchemyError as error:
+        # Not acknowledged: Slack sends the event again.
+        raise intake.NotSaved(type(error).__name__) from error
+    for job in cancelled:
+        _tell(resources, job, by_admin=False)
+    return bool(cancelled)
+
+
+def _tell(resources: Resources, job: Job, *, by_admin: bool) -> None:
+    log.info("request.cancelled", job_id=job.id, by_admin=by_admin)
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
-    return "intake.cancelled", job

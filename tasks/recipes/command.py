@@ -46,6 +46,8 @@ class Asked:
     """What is left for the recipe to work on; may be empty."""
     unknown: str | None = None
     """A word that looks as if it should name a recipe, and names none. The caller says so."""
+    named: bool = False
+    """Whether the person named the recipe."""
 
 
 class _Known(Protocol):
@@ -65,16 +67,16 @@ def parse(recipes: _Known, text: str) -> Asked:
     text = unicodedata.normalize("NFC", text).strip()
     request = _REQUEST.match(text)
     if request and (recipe := recipes.get(request["word"].replace(" ", ""))):
-        return Asked(recipe, _without_filler(text[request.end() :]))
+        return Asked(recipe, _without_filler(text[request.end() :]), named=True)
     head = _head(text)
     if head is None:
         return Asked(recipes.default, text)
     word, rest = head
     after = _head(rest.lstrip())
     if after and (both := recipes.get(word + after[0])) and not recipes.get(word):
-        return Asked(both, _without_filler(after[1]))
+        return Asked(both, _without_filler(after[1]), named=True)
     if recipe := recipes.get(word):
-        return Asked(recipe, _without_filler(rest))
+        return Asked(recipe, _without_filler(rest), named=True)
     if _mistyped(recipes, word) or (_ONE_WORD.fullmatch(word) and not rest.strip(" :：.!?~,")):
         return Asked(recipes.default, text, word)
     return Asked(recipes.default, text)

@@ -65,7 +65,9 @@ def test_a_mention_without_authorizations_loses_only_the_first_name(door: Door) 
         ("<@U0BOT> action-items", True),
         ("<@U0BOT> ask What was decided?", True),
         ("<@U0BOT> ask What was decided?\nWe meet on Monday.", False),
-        ("<@U0BOT> Only this text, please.", False),
+        ("<@U0BOT> Make it shorter, please.", True),
+        ("<@U0BOT> summarize Only this text, please.", False),
+        ("<@U0BOT> " + "Only this text, which is long. " * 11, False),
     ],
 )
 def test_a_mention_in_a_thread(door: Door, said: str, takes_thread: bool) -> None:
@@ -93,7 +95,7 @@ def test_a_direct_message(door: Door, subtype: str | None) -> None:
 
 def test_a_direct_message_in_a_thread(door: Door) -> None:
     """It is answered in the same thread."""
-    door.event(rig.direct("Another text.", thread_ts="1763700000.000001"))
+    door.event(rig.direct("summarize Another text.", thread_ts="1763700000.000001"))
 
     job = door.job()
     assert (job.thread_ts, job.material_ts, job.text) == ("1763700000.000001", None, "Another text.")

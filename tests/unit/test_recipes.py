@@ -186,7 +186,7 @@ def test_a_command_names_its_recipe_or_none(known, command, name, text):
 )
 def test_a_word_that_should_be_a_recipe_is_handed_back(known, command, unknown):
     asked = known.parse_command(command)
-    assert dataclasses.astuple(asked)[1:] == (command, unknown)
+    assert (asked.text, asked.unknown, asked.named) == (command, unknown, False)
     assert asked.recipe is known.default
 
 
