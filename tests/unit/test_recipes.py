@@ -1,6 +1,5 @@
 """Recipes: the built-in ones are sound, a broken file is named with its line, commands find theirs."""
 
-import dataclasses
 import unicodedata
 
 import pydantic
