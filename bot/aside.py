@@ -39,14 +39,8 @@ class Aside:
 
     def tell(self, channel: str, user: str, thread_ts: str | None, words: Callable[[], str]) -> None:
         """Say something to one person, where they spoke; returns at once."""
-        if not self._free.acquire(blocking=False):
-            log.warning("aside.dropped")
-            return
-        arguments = (channel, user, thread_ts, words)
-        threading.Thread(target=self._tell, args=arguments, name="aside", daemon=True).start()
 
-    def _tell(self, channel: str, user: str, thread_ts: str | None, words: Callable[[], str]) -> None:
-        try:
+        def speak() -> None:
             # A direct message is for nobody else's eyes anyway.
             if channel.startswith("D"):
                 self._resources.slack.chat_postMessage(channel=channel, thread_ts=thread_ts, text=words())
@@ -54,6 +48,19 @@ class Aside:
                 self._resources.slack.chat_postEphemeral(
                     channel=channel, user=user, thread_ts=thread_ts, text=words()
                 )
+
+        self.do(speak)
+
+    def do(self, what: Callable[[], None]) -> None:
+        """Do something that asks Slack; returns at once."""
+        if not self._free.acquire(blocking=False):
+            log.warning("aside.dropped")
+            return
+        threading.Thread(target=self._do, args=(what,), name="aside", daemon=True).start()
+
+    def _do(self, what: Callable[[], None]) -> None:
+        try:
+            what()
         except slack.ERRORS as error:
             log.warning("aside.unheard", code=slack.problem(error).code)
         except Exception:  # A door: the thread's.

@@ -1,5 +1,7 @@
 """The one way in, for both doors: commit the job, then ring."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from db import jobs, posts, session
+from db import jobs, people, posts, session
 from db.models import Job
 from db.states import Origin
 from tasks.catalogue import say
@@ -36,6 +38,15 @@ class TooMany(Exception):
         return say(language, key, limit=self.limit, cancel=cancel)
 
 
+@contextmanager
+def saving() -> Iterator[None]:
+    """Turn the database's errors into NotSaved."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise NotSaved(type(error).__name__) from error
+
+
 @dataclass(frozen=True)
 class Request:
     """What somebody asks for, whatever door they came through."""
@@ -46,6 +57,8 @@ class Request:
     requester: str
     recipe: str
     text: str
+    # False: nobody chose the recipe.
+    named: bool = True
     message_key: str | None = None
     channel: str | None = None
     # Where the answer goes; None: under a card of its own.
@@ -53,6 +66,8 @@ class Request:
     message_ts: str | None = None
     # The thread whose messages are the text.
     material_ts: str | None = None
+    # The language to answer in: en or ko; None: that of the text.
+    answer_language: str | None = None
     response_url: str | None = None
     callback_url: str | None = None
 
@@ -63,18 +78,19 @@ def accept(resources: Resources, request: Request) -> Job:
     Raises TooMany over MOST_OPEN, and NotSaved when the database cannot be reached or does not answer in time.
     """
     now = resources.clock()
-    asked: dict[str, Any] = {name: _storable(value) for name, value in vars(request).items()}
+    asked: dict[str, Any] = {
+        name: _storable(value) for name, value in vars(request).items() if name != "named"
+    }
     job = Job(
         id=jobs.new_id(),
         created_at=now,
         deadline=now + resources.settings.job_deadline,
         **asked,
     )
-    try:
-        with session.transaction(resources.engine) as transaction:
-            earlier = _add(transaction, job, resources.settings.most_open)
-    except SQLAlchemyError as error:
-        raise NotSaved(type(error).__name__) from error
+    with saving(), session.transaction(resources.engine) as transaction:
+        if not request.named:
+            job.recipe = _usual(resources, transaction, request)
+        earlier = _add(transaction, job, resources.settings.most_open)
     if earlier is not None:
         log.info("request.repeated", job_id=earlier.id, origin=request.origin)
         return earlier
@@ -92,19 +108,23 @@ def revise(resources: Resources, request: Request) -> None:
     """
     assert request.message_key is not None  # Only messages can be edited.
     asked = {name: _storable(getattr(request, name)) for name in ("recipe", "text", "material_ts")}
-    try:
+    with saving():
         with session.reading(resources.engine) as reading:
             # Most edited messages asked for nothing, and a look takes no lock.
             if jobs.of_message(reading, request.message_key) is None:
                 return
         with session.transaction(resources.engine) as transaction:
             job = jobs.revise(transaction, request.message_key, asked, resources.clock())
-    except SQLAlchemyError as error:
-        raise NotSaved(type(error).__name__) from error
     if job is None:
         return
     log.info("request.revised", job_id=job.id)
     _ring(resources, job)
+
+
+def _usual(resources: Resources, transaction: Session, request: Request) -> str:
+    """The recipe of somebody who named none: their own choice in the App Home, else the default."""
+    chosen = people.preferences(transaction, request.team, request.requester).recipe
+    return chosen if chosen and resources.recipes.get(chosen) else request.recipe
 
 
 def _ring(resources: Resources, job: Job) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from bot.intake import Request
+from bot.views import modal
 from db.states import Origin
 from tasks.actions import Attempt
-from tasks.recipes import Asked, Recipes
+from tasks.recipes import Asked, Recipe, Recipes
 
 Payload = Mapping[str, Any]
 
@@ -51,7 +52,50 @@ class Command:
             channel=self.channel,
             recipe=asked.recipe.name,
             text=asked.text,
+            named=asked.named,
             response_url=self.response_url,
+        )
+
+    def opening(self) -> "Opening":
+        """What is needed to open a form on it."""
+        return Opening(self.team, self.user, self.trigger, self.channel, self.response_url)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Somebody wants the form; `trigger` opens it, for 3 seconds."""
+
+    team: str
+    user: str
+    trigger: str
+    channel: str | None = None
+    response_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A form that somebody sent, from the view with the id `view`."""
+
+    team: str
+    user: str
+    view: str
+    origin: modal.Origin
+    filled: modal.Filled
+
+    def request(self, recipe: Recipe, channel: str) -> Request:
+        """The analysis it asks for, answered under a card in `channel`, like a command's."""
+        # In the form that the command's own text has: the question in its first line.
+        question = " ".join(self.filled.question.split()) if recipe.needs_question else ""
+        return Request(
+            source_key=f"view:{self.view}",
+            origin=Origin.COMMAND,
+            team=self.team,
+            requester=self.user,
+            channel=channel,
+            recipe=recipe.name,
+            text="\n".join(part for part in (question, self.filled.text) if part),
+            answer_language=self.filled.language,
+            response_url=self.origin.response_url,
         )
 
 
@@ -62,7 +106,18 @@ class Press:
     team: str
     user: str
     attempt: Attempt
-    response_url: str
+    # None: pressed in the App Home.
+    response_url: str | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Somebody chose an option of ours, or pressed a button that carries a plain value."""
+
+    team: str
+    user: str
+    action: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -170,13 +225,15 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
         # Bots, ourselves among them, and notices such as "edited" or "joined the channel".
         return None
     team, channel, ts = _word(body, "team_id"), _word(event, "channel"), _word(event, "ts", 32)
-    # A message with replies names itself as its thread, in the event of an edit.
-    thread = _word(event, "thread_ts", 32) if event.get("thread_ts") not in {None, ts} else None
+    thread = _word(event, "thread_ts", 32) if event.get("thread_ts") else None
+    if thread == ts:
+        # A message with replies names itself as its thread, in the event of an edit.
+        thread = None
     text = event["text"] if isinstance(event.get("text"), str) else ""
     asked = recipes.parse_command(_without_us(text, body))
     if thread is not None and _follows_up(asked):
         # What the model said before stands in the thread, with what it was said about.
-        asked = Asked(recipes.get("ask") or asked.recipe, asked.text)
+        asked = Asked(recipes.get("ask") or asked.recipe, asked.text, named=True)
     return Request(
         source_key=f"event:{_word(body, 'event_id', 200)}",
         message_key=_message_key(team, channel, ts),
@@ -188,6 +245,7 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
         message_ts=ts,
         recipe=asked.unknown or asked.recipe.name,
         text=asked.text,
+        named=asked.named or asked.unknown is not None,
         material_ts=thread if thread and _brings_no_text(asked) else None,
     )
 
@@ -207,8 +265,34 @@ def shortcut(body: Payload, recipes: Recipes) -> Request:
         thread_ts=thread or ts,
         message_ts=ts,
         recipe=recipes.default.name,
+        named=False,
         text=clicked["text"] if isinstance(clicked.get("text"), str) else "",
         response_url=_word(body, "response_url", 1000),
+    )
+
+
+def opening(body: Payload) -> Opening:
+    """Read the global shortcut; raises Malformed."""
+    return Opening(
+        team=_word(_part(body, "team"), "id"),
+        user=_word(_part(body, "user"), "id"),
+        trigger=_word(body, "trigger_id", 200),
+    )
+
+
+def submission(body: Payload) -> Submission:
+    """Read a form that was sent; raises Malformed."""
+    view = _part(body, "view")
+    try:
+        origin = modal.Origin.parse(_word(view, "private_metadata", 3000))
+    except ValueError:
+        raise Malformed("view.private_metadata") from None
+    return Submission(
+        team=_word(_part(body, "team"), "id"),
+        user=_word(_part(body, "user"), "id"),
+        view=_word(view, "id"),
+        origin=origin,
+        filled=modal.filled(_part(_part(view, "state"), "values")),
     )
 
 
@@ -222,8 +306,34 @@ def press(body: Payload) -> Press:
         team=_word(_part(body, "team"), "id"),
         user=_word(_part(body, "user"), "id"),
         attempt=attempt,
-        response_url=_word(body, "response_url", 1000),
+        response_url=None if home_of(body) else _word(body, "response_url", 1000),
     )
+
+
+def choice(body: Payload) -> Choice:
+    """Read a choice; raises Malformed."""
+    action = _action(body)
+    option = action.get("selected_option")
+    return Choice(
+        team=_word(_part(body, "team"), "id"),
+        user=_word(_part(body, "user"), "id"),
+        action=_word(action, "action_id", 255),
+        value=_word(option if isinstance(option, Mapping) else action, "value", 150),
+    )
+
+
+def home_of(body: Payload) -> tuple[str, str] | None:
+    """The (team, user) whose App Home a press came from; None: it came from elsewhere. Raises Malformed."""
+    view = body.get("view")
+    if not isinstance(view, Mapping) or view.get("type") != "home":
+        return None
+    return _word(_part(body, "team"), "id"), _word(_part(body, "user"), "id")
+
+
+def visitor(body: Payload) -> tuple[str, str] | None:
+    """The (team, user) who opened the App Home's first tab; None: another tab. Raises Malformed."""
+    event = _part(body, "event")
+    return (_word(body, "team_id"), _word(event, "user")) if event.get("tab", "home") == "home" else None
 
 
 def _message_key(team: str, channel: str, ts: str) -> str:

@@ -1,6 +1,7 @@
 """How the bot speaks when it answers at once: in the person's language, from what is known already."""
 
 import structlog
+from slack_sdk import WebClient
 from slack_sdk.webhook import WebhookClient
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,12 +12,13 @@ from tasks.catalogue import language_of, say
 from tasks.resources import Resources
 from tasks.text import clean
 
-__all__ = ["guess", "language", "log_not_saved", "say", "too_many", "whisper"]
+__all__ = ["guess", "language", "log_not_saved", "quick", "say", "too_many", "whisper"]
 
 log = structlog.get_logger()
 
 # Seconds. What is whispered delays the acknowledgement, which Slack awaits for 3.
 _WHISPER_TIMEOUT = 1
+_QUICK_TIMEOUT = 2
 
 
 def language(resources: Resources, team: str, user: str, text: str = "") -> str:
@@ -42,8 +44,23 @@ def too_many(resources: Resources, team: str, user: str, refusal: TooMany, text:
     return refusal.words(language(resources, team, user, text), f"{resources.settings.slack_command} cancel")
 
 
-def whisper(response_url: str, text: str) -> None:
-    """Answer a press or a shortcut for that person's eyes only. Should Slack not take it, the log says so."""
+def quick(resources: Resources) -> WebClient:
+    """Slack's Web API for what cannot wait: a form opens within 3 seconds of its trigger, or never."""
+    return WebClient(
+        token=resources.settings.slack_bot_token.get_secret_value(),
+        base_url=resources.settings.slack_api_url,
+        timeout=_QUICK_TIMEOUT,
+        retry_handlers=[],
+    )
+
+
+def whisper(response_url: str | None, text: str) -> None:
+    """Answer a press or a shortcut for that person's eyes only. Should Slack not take it, the log says so.
+
+    None: pressed in the App Home, which shows how things stand.
+    """
+    if response_url is None:
+        return
     note = WebhookClient(response_url, timeout=_WHISPER_TIMEOUT, retry_handlers=[])
     try:
         status = note.send(text=text, response_type="ephemeral", replace_original=False).status_code

@@ -10,9 +10,9 @@ from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
 from db import events, posts, turns
-from db.models import Job, Step
+from db.models import Job, Post, Step
 from db.session import add_if_missing
-from db.states import ENDED, OPEN, JobState, PostKind, StepState
+from db.states import ENDED, OPEN, JobState, PostKind, PostState, StepState
 from db.turns import Rank
 
 # Base 32 without the letters that people mistake for digits (Crockford); 12 of them are 60 random bits.
@@ -118,6 +118,33 @@ def revise(session: Session, message_key: str, asked: Mapping[str, Any], now: da
     events.record(session, job.id, "edited", now)
     posts.refresh_card(session, job.id)
     return job
+
+
+def ended_of(session: Session, team: str, requester: str, most: int) -> list[Job]:
+    """A person's jobs that ended, the latest first; without their texts."""
+    mine = select(Job).where(Job.team == team, Job.requester == requester, Job.state.in_(ENDED))
+    without = mine.options(
+        *(defer(column, raiseload=True) for column in (Job.text, Job.question, Job.result))
+    )
+    return list(session.scalars(without.order_by(Job.created_at.desc(), Job.id).limit(most)))
+
+
+def forget(session: Session, team: str, requester: str, now: datetime, gone_by: datetime) -> list[Job]:
+    """Delete a person's jobs; returns those that had to be cancelled first.
+
+    What still has something to say in Slack loses its words at once, and its row, which then counts as one that
+    ended at `gone_by`, with the sweep a minute later: by then the cards say how it ended.
+    """
+    mine = (Job.team == team) & (Job.requester == requester)
+    opened = session.scalars(select(Job).where(mine, Job.state.in_(OPEN)).order_by(Job.id)).all()
+    cancelled = [job for job in opened if cancel(session, job.id, now)]
+    session.flush()
+    speaks = exists().where(Post.job_id == Job.id, Post.state == PostState.WANTED)
+    held = exists().where(Step.job_id == Job.id, Step.state == StepState.RUNNING)
+    session.execute(delete(Job).where(mine, ~speaks, ~held).execution_options(synchronize_session=False))
+    wordless = {"text": "", "question": None, "result": None, "ended_at": gone_by + timedelta(minutes=1)}
+    session.execute(update(Job).where(mine).values(wordless).execution_options(synchronize_session=False))
+    return cancelled
 
 
 def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job | None:

@@ -132,6 +132,7 @@ class Job(Base, kw_only=True):
     text: Mapped[str] = mapped_column(sa.Text, repr=False)
     question: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
     material_ts: Mapped[str | None] = mapped_column(sa.String(32), default=None)
+    answer_language: Mapped[str | None] = mapped_column(sa.String(8), default=None)
     response_url: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
     callback_url: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
 
@@ -259,6 +260,10 @@ class Person(Base, kw_only=True):
     locale: Mapped[str] = mapped_column(sa.String(16))
     name: Mapped[str] = mapped_column(sa.String(255), repr=False)
     seen_at: Mapped[datetime]
+    # What they chose in the App Home; None: as Slack says, and the default recipe.
+    language: Mapped[str | None] = mapped_column(sa.String(8), default=None)
+    recipe: Mapped[str | None] = mapped_column(sa.String(64), default=None)
+    mention: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
 
 
 class Event(Base, kw_only=True):

@@ -5,6 +5,12 @@ from dataclasses import dataclass
 RETRY = "retry"
 CANCEL = "cancel"
 ANALYZE_MESSAGE = "analyze_message"
+NEW_ANALYSIS = "new_analysis"
+OPEN_FORM = "open_form"
+SET_LANGUAGE = "set_language"
+SET_RECIPE = "set_recipe"
+SET_MENTION = "set_mention"
+DELETE_DATA = "delete_data"
 
 
 @dataclass(frozen=True)

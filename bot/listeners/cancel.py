@@ -8,6 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot import intake, payloads, voice
+from bot.aside import Aside
+from bot.listeners import home
 from db import jobs, posts, session
 from db.models import Job
 from tasks import actions
@@ -22,6 +24,8 @@ _MOST_LOOKED_AT = 100
 def register(app: App, resources: Resources) -> None:
     """Listen for presses; the card itself then says that the job is cancelled."""
 
+    aside = Aside(resources)
+
     @app.action(actions.CANCEL)
     def cancel(ack: Ack, body: payloads.Payload) -> None:
         press = payloads.press(body)
@@ -30,6 +34,7 @@ def register(app: App, resources: Resources) -> None:
             language = voice.language(resources, press.team, press.user)
             voice.whisper(press.response_url, voice.say(language, said))
         ack()
+        home.refresh(resources, body, aside)
 
 
 def stop(resources: Resources, team: str, user: str, job_id: str | None) -> tuple[str, Job | None]:
@@ -85,7 +90,8 @@ def stop_deleted(resources: Resources, message_key: str) -> None:
 
 
 def _cancel(resources: Resources, which: Callable[[Session], Iterable[Job]]) -> bool:
-    try:
+    # What cannot be saved is not acknowledged: Slack sends the event again.
+    with intake.saving():
         with session.reading(resources.engine) as reading:
             # Most such events concern no request, and a look takes no lock.
             if not list(which(reading)):
@@ -93,9 +99,6 @@ def _cancel(resources: Resources, which: Callable[[Session], Iterable[Job]]) -> 
         with session.transaction(resources.engine) as transaction:
             found = sorted(which(transaction), key=lambda job: job.id)
             cancelled = [job for job in found if jobs.cancel(transaction, job.id, resources.clock())]
-    except SQLAlchemyError as error:
-        # Not acknowledged: Slack sends the event again.
-        raise intake.NotSaved(type(error).__name__) from error
     for job in cancelled:
         _tell(resources, job, by_admin=False)
     return bool(cancelled)

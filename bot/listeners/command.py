@@ -7,7 +7,7 @@ from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import intake, payloads, voice
-from bot.listeners import cancel
+from bot.listeners import cancel, modal
 from bot.views import help as help_view
 from bot.views import status as status_view
 from db import jobs, session
@@ -48,6 +48,8 @@ def answer(resources: Resources, command: payloads.Command) -> dict[str, Any]:
             return {"text": voice.say(voice.guess(resources, command.text), "intake.not_saved")}
         except intake.TooMany as refusal:
             return {"text": voice.too_many(resources, command.team, command.user, refusal, command.text)}
+        return {}
+    if asked.unknown is None and modal.show(resources, command.opening(), asked.recipe):
         return {}
     language = voice.language(resources, command.team, command.user, command.text)
     if asked.unknown is not None:

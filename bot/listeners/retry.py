@@ -4,6 +4,8 @@ from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import intake, payloads, voice
+from bot.aside import Aside
+from bot.listeners import home
 from db import jobs, posts, session
 from tasks import actions
 from tasks.resources import Resources
@@ -11,6 +13,8 @@ from tasks.resources import Resources
 
 def register(app: App, resources: Resources) -> None:
     """Listen for presses."""
+
+    aside = Aside(resources)
 
     @app.action(actions.RETRY)
     def retry(ack: Ack, body: payloads.Payload) -> None:
@@ -24,6 +28,7 @@ def register(app: App, resources: Resources) -> None:
                 language = voice.language(resources, press.team, press.user)
                 voice.whisper(press.response_url, voice.say(language, refusal))
         ack()
+        home.refresh(resources, body, aside)
 
 
 def again(resources: Resources, press: payloads.Press) -> str | None:

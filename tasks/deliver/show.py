@@ -9,6 +9,7 @@ import structlog
 from slack_sdk.webhook import WebhookClient
 
 from db import line, session
+from db import people as people_rows
 from db.posts import Work
 from db.states import Origin, PostKind
 from tasks import people, slack
@@ -106,7 +107,7 @@ def _result(resources: Resources, work: Work, language: str) -> Outcome:
     if work.post.body.get("plain"):
         message = views.plain_result(language, work.job, part)
         return _once(resources, work, message, further=[(PostKind.FILE, 0)])
-    message, parts, file = views.result(language, work.job, part)
+    message, parts, file = views.result(language, work.job, part, mention=_wants_mention(resources, work))
     further = [(PostKind.RESULT, other) for other in range(1, parts)]
     further += [(PostKind.FILE, 0)] * (file is not None)
     return _once(resources, work, message, further=further if part == 0 else ())
@@ -214,8 +215,15 @@ def _language(resources: Resources, work: Work) -> str:
     if job.origin is Origin.API:
         return resources.settings.language
     person = people.look_up(resources, job.team, [job.requester]).get(job.requester)
+    if person is not None and person.language is not None:
+        return person.language
     guess = "ko" if clean.language(job.text) == "ko" else resources.settings.language
     return language_of(person.locale if person else None, guess)
+
+
+def _wants_mention(resources: Resources, work: Work) -> bool:
+    with session.reading(resources.engine) as reading:
+        return people_rows.preferences(reading, work.job.team, work.job.requester).mention
 
 
 def _scene(resources: Resources, work: Work) -> views.Scene:

@@ -43,7 +43,7 @@ def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, st
     return blocks.card(lines, [cancel] if job.state in OPEN else [])
 
 
-def result(language: str, job: Job, part: int) -> tuple[Message, int, str | None]:
+def result(language: str, job: Job, part: int, *, mention: bool = True) -> tuple[Message, int, str | None]:
     """One part of the answer, how many parts there are, and the text for a file where they are not all."""
     rendering = markdown.render(job.result or "")
     # An answer of signs that nobody can see still gets its reply.
@@ -53,7 +53,7 @@ def result(language: str, job: Job, part: int) -> tuple[Message, int, str | None
     notes += [say(language, "result.file")] * (rendering.file is not None)
     message = blocks.result(
         messages[part],
-        mention=job.requester if part == 0 else None,
+        mention=job.requester if part == 0 and mention else None,
         footer=" ".join(notes) if last and notes else None,
     )
     return message, len(messages), rendering.file

@@ -83,6 +83,7 @@ def _plan(resources: Resources, job: Job, server: Server) -> tuple[str | None, l
     if recipe is None:
         raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
     question, text = _material(resources, job, recipe)
+    question = _in_language(recipe, question, job.answer_language)
     if not text:
         raise Impossible("empty")
     if recipe.needs_question and not question:
@@ -105,6 +106,16 @@ def _material(resources: Resources, job: Job, recipe: Recipe) -> tuple[str | Non
     question, text = split_request(recipe, _text(resources, job))
     # A question with nothing beside it: the model answers from what it knows.
     return question, text or (question or "" if recipe.needs_question else "")
+
+
+def _in_language(recipe: Recipe, question: str | None, language: str | None) -> str | None:
+    """The question with the language to answer in, where the person chose one; the model reads English names."""
+    if language is None:
+        return question
+    name = {"en": "English", "ko": "Korean"}[language]
+    if recipe.takes_language:
+        return question or name
+    return "\n".join(part for part in (question, f"Answer in {name}.") if part)
 
 
 def _text(resources: Resources, job: Job) -> str:

@@ -32,11 +32,14 @@ SCOPES_OF_METHODS: dict[str, set[str]] = {
     "conversations_replies": HISTORY,
     "files_upload_v2": {"files:write"},
     "users_info": {"users:read"},
+    "views_open": set(),
+    "views_publish": set(),
 }
 
 # What each subscription needs, from its page at docs.slack.dev/reference/events.
 SCOPES_OF_EVENTS = {
     "app_mention": {"app_mentions:read"},
+    "app_home_opened": set(),
     "message.channels": {"channels:history"},
     "message.groups": {"groups:history"},
     "message.im": {"im:history"},
@@ -47,6 +50,7 @@ SCOPES_OF_EVENTS = {
 SUBSCRIPTIONS = {
     "app_mention": {"app_mention"},
     "message": {"message.channels", "message.groups", "message.im", "message.mpim"},
+    "app_home_opened": {"app_home_opened"},
     # Slack sends it to apps that are declared as agents, without a subscription that others may have.
     "agent_session_stopped": set(),
 }
@@ -63,6 +67,12 @@ class Recorder:
 
     def event(self, constraints: str | dict[str, str], matchers: object = None) -> Callable[[Any], Any]:
         return self._hear("event", constraints if isinstance(constraints, str) else constraints["type"])
+
+    def global_shortcut(self, name: str) -> Callable[[Any], Any]:
+        return self._hear("global_shortcut", name)
+
+    def view(self, name: str) -> Callable[[Any], Any]:
+        return self._hear("view", name)
 
     def message_shortcut(self, name: str) -> Callable[[Any], Any]:
         return self._hear("message_shortcut", name)
@@ -120,11 +130,17 @@ def test_commands(heard: list[tuple[str, str]]) -> None:
 
 
 def test_shortcuts(heard: list[tuple[str, str]]) -> None:
-    """The message shortcut, by the name that the listener knows."""
-    (shortcut,) = MANIFEST["features"]["shortcuts"]
+    """The shortcuts, by the names that the listeners know."""
+    declared = {
+        (each["type"], each["callback_id"], each["name"]) for each in MANIFEST["features"]["shortcuts"]
+    }
 
-    assert [shortcut["callback_id"]] == names(heard, "message_shortcut") == [actions.ANALYZE_MESSAGE]
-    assert (shortcut["type"], shortcut["name"]) == ("message", "Analyze this message")
+    assert declared == {
+        ("global", actions.NEW_ANALYSIS, "Ask Threadline"),
+        ("message", actions.ANALYZE_MESSAGE, "Analyze this message"),
+    }
+    assert names(heard, "message_shortcut") == [actions.ANALYZE_MESSAGE]
+    assert names(heard, "global_shortcut") == [actions.NEW_ANALYSIS]
 
 
 def test_events(heard: list[tuple[str, str]]) -> None:
@@ -138,7 +154,7 @@ def test_actions(heard: list[tuple[str, str]]) -> None:
     """Every button that carries a name of ours is heard, and interactivity is on."""
     buttons = [value for name, value in vars(actions).items() if name.isupper()]
 
-    assert names(heard, "action") == sorted(set(buttons) - {actions.ANALYZE_MESSAGE})
+    assert names(heard, "action") == sorted(set(buttons) - {actions.ANALYZE_MESSAGE, actions.NEW_ANALYSIS})
     assert MANIFEST["settings"]["interactivity"]["is_enabled"] is True
 
 
@@ -170,7 +186,7 @@ def test_it_is_a_bot_that_people_can_write_to() -> None:
     features = MANIFEST["features"]
 
     assert features["bot_user"]["display_name"] == MANIFEST["display_information"]["name"] == "Threadline"
-    assert features["app_home"]["messages_tab_enabled"] is True
+    assert features["app_home"]["home_tab_enabled"] is features["app_home"]["messages_tab_enabled"] is True
     assert features["app_home"]["messages_tab_read_only_enabled"] is False
 
 

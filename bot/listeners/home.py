@@ -1,0 +1,111 @@
+"""The App Home: shown when it is opened, and again after whatever is pressed in it."""
+
+import dataclasses
+from typing import Any
+
+import structlog
+from slack_bolt import Ack, App
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import intake, payloads, voice
+from bot.aside import Aside
+from bot.listeners import modal
+from bot.views import home as home_view
+from db import jobs, people, posts, session
+from tasks import actions, slack
+from tasks.resources import Resources
+
+log = structlog.get_logger()
+
+
+def register(app: App, resources: Resources) -> None:
+    """Listen for openings and for the settings; Cancel and Retry have listeners of their own."""
+    aside = Aside(resources)
+
+    @app.event("app_home_opened")
+    def opened(body: payloads.Payload) -> None:
+        visitor = payloads.visitor(body)
+        if visitor is not None:
+            # Publishing asks Slack, and must not delay the acknowledgement.
+            aside.do(lambda: publish(resources, *visitor))
+
+    @app.action(actions.OPEN_FORM)
+    def ask(ack: Ack, body: payloads.Payload) -> None:
+        modal.show(resources, payloads.opening(body), resources.recipes.default)
+        ack()
+
+    for action in (actions.SET_LANGUAGE, actions.SET_RECIPE, actions.SET_MENTION):
+
+        @app.action(action)
+        def set_one(ack: Ack, body: payloads.Payload) -> None:
+            _set(resources, payloads.choice(body))
+            ack()
+            refresh(resources, body, aside)
+
+    @app.action(actions.DELETE_DATA)
+    def delete_data(ack: Ack, body: payloads.Payload) -> None:
+        press = payloads.choice(body)
+        _forget(resources, press.team, press.user)
+        ack()
+        refresh(resources, body, aside)
+
+
+def refresh(resources: Resources, body: payloads.Payload, aside: Aside) -> None:
+    """Show the Home anew when the press came from there."""
+    place = payloads.home_of(body)
+    if place is not None:
+        aside.do(lambda: publish(resources, *place))
+
+
+def publish(resources: Resources, team: str, user: str) -> None:
+    """Show a person their Home as things stand; what goes wrong is logged, and the next opening shows it."""
+    now = resources.clock()
+    try:
+        with session.reading(resources.engine) as reading:
+            facts = home_view.Facts(
+                open=jobs.open_of(reading, team, user, 100),
+                ended=jobs.ended_of(reading, team, user, home_view.MOST_ENDED_SHOWN),
+                usage=people.usage(reading, team, user, now),
+                most_open=resources.settings.most_open,
+                preferences=people.preferences(reading, team, user),
+                retention=resources.settings.retention,
+            )
+    except SQLAlchemyError as error:
+        log.warning("home.unread", error=type(error).__name__)
+        return
+    view = home_view.home(
+        voice.language(resources, team, user),
+        resources.settings.slack_command,
+        resources.recipes,
+        facts,
+        now,
+    )
+    try:
+        resources.slack.views_publish(user_id=user, view=view)
+    except slack.ERRORS as error:
+        log.warning("home.unpublished", code=slack.problem(error).code)
+
+
+def _set(resources: Resources, choice: payloads.Choice) -> None:
+    value = home_view.chosen(choice.value)
+    with intake.saving(), session.transaction(resources.engine) as transaction:
+        before = people.preferences(transaction, choice.team, choice.user)
+        changed: dict[str, dict[str, Any]] = {
+            actions.SET_LANGUAGE: {"language": value},
+            actions.SET_RECIPE: {"recipe": value},
+            actions.SET_MENTION: {"mention": value != "no"},
+        }
+        after = dataclasses.replace(before, **changed[choice.action])
+        people.prefer(transaction, choice.team, choice.user, after)
+
+
+def _forget(resources: Resources, team: str, user: str) -> None:
+    """Cancel what is open, and delete what is kept; the cards say that they are cancelled."""
+    now = resources.clock()
+    with intake.saving(), session.transaction(resources.engine) as transaction:
+        cancelled = jobs.forget(transaction, team, user, now, gone_by=now - resources.settings.retention)
+        people.forget(transaction, team, user)
+    log.info("person.forgotten", cancelled=len(cancelled))
+    for job in cancelled:
+        for lane in posts.lanes(job):
+            resources.bell.ring_deliver(lane)

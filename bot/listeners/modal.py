@@ -1,0 +1,78 @@
+"""Asking by form: `/analyze` without a text, or the shortcut "Ask Threadline"."""
+
+from typing import Any
+
+import structlog
+from slack_bolt import Ack, App
+
+from bot import intake, payloads, voice
+from bot.views import modal as modal_view
+from tasks import actions, slack
+from tasks.recipes import Recipe
+from tasks.resources import Resources
+
+log = structlog.get_logger()
+
+
+def register(app: App, resources: Resources) -> None:
+    """Listen for the shortcut and for the form that comes back; the command opens it too."""
+
+    @app.global_shortcut(actions.NEW_ANALYSIS)
+    def new_analysis(ack: Ack, body: payloads.Payload) -> None:
+        opening = payloads.opening(body)
+        show(resources, opening, resources.recipes.default)
+        ack()
+
+    @app.view(modal_view.CALLBACK)
+    def submitted(ack: Ack, body: payloads.Payload) -> None:
+        ack(**take(resources, payloads.submission(body)))
+
+
+def show(resources: Resources, opening: payloads.Opening, recipe: Recipe) -> bool:
+    """Open the form; False when Slack did not take it in time. The trigger lives for 3 seconds."""
+    language = voice.language(resources, opening.team, opening.user)
+    origin = modal_view.Origin(opening.channel, opening.response_url)
+    view = modal_view.form(language, resources.recipes, recipe, origin)
+    try:
+        voice.quick(resources).views_open(trigger_id=opening.trigger, view=view)
+    except slack.ERRORS as error:
+        log.warning("modal.unopened", code=slack.problem(error).code)
+        return False
+    return True
+
+
+def take(resources: Resources, sent: payloads.Submission) -> dict[str, Any]:
+    """Save what the form asks for; else the errors beside its fields, in the acknowledgement's own form."""
+    language = voice.language(resources, sent.team, sent.user, sent.filled.text)
+
+    def error(field: str, key: str, **values: object) -> dict[str, Any]:
+        return {"response_action": "errors", "errors": {field: voice.say(language, key, **values)}}
+
+    recipe = resources.recipes.get(sent.filled.recipe)
+    if recipe is None:
+        alternatives = resources.recipes.alternatives(sent.filled.recipe)
+        return error(modal_view.RECIPE, "error.unknown_recipe", word=sent.filled.recipe, **alternatives)
+    if not sent.filled.text:
+        return error(modal_view.TEXT, "error.empty")
+    if recipe.needs_question and not sent.filled.question:
+        return error(
+            modal_view.QUESTION, "error.no_question", recipe=recipe.name, example=recipe.example.of(language)
+        )
+    channel = sent.origin.channel
+    if channel is None or sent.filled.only_me:
+        try:
+            channel = str(voice.quick(resources).conversations_open(users=sent.user)["channel"]["id"])
+        except slack.ERRORS as trouble:
+            log.warning("modal.no_direct_message", code=slack.problem(trouble).code)
+            return error(
+                modal_view.PLACE if sent.origin.channel else modal_view.TEXT, "modal.no_direct_message"
+            )
+    try:
+        intake.accept(resources, sent.request(recipe, channel))
+    except intake.NotSaved as trouble:
+        voice.log_not_saved(trouble)
+        return error(modal_view.TEXT, "intake.not_saved")
+    except intake.TooMany as refusal:
+        words = refusal.words(language, f"{resources.settings.slack_command} cancel")
+        return {"response_action": "errors", "errors": {modal_view.TEXT: words}}
+    return {}

@@ -1,0 +1,161 @@
+"""The form behind `/analyze` without a text and behind the global shortcut, and what comes back from it.
+
+Lengths: docs.slack.dev/reference/block-kit/block-elements (an input takes 3,000 characters, an option's text and
+its description 75 each).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.catalogue import LANGUAGES, say
+from tasks.recipes import Recipe, Recipes
+
+CALLBACK = "analysis"
+
+# Each is the block_id and the action_id of its input.
+TEXT, QUESTION, RECIPE, LANGUAGE, PLACE = "text", "question", "recipe", "language", "place"
+
+AS_THE_TEXT = "as_the_text"
+THREAD, ONLY_ME = "thread", "only_me"
+
+LONGEST_INPUT = 3000
+_LONGEST_OPTION = 75
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the form was opened: the channel of the command, None from the shortcut; carried by the form itself."""
+
+    channel: str | None
+    response_url: str | None
+
+    def __str__(self) -> str:
+        return json.dumps([self.channel, self.response_url])
+
+    @classmethod
+    def parse(cls, carried: str) -> "Origin":
+        """What a form carried; ValueError for anything else."""
+        parts = json.loads(carried)
+        if not isinstance(parts, list) or len(parts) != 2:
+            raise ValueError("not what the form carries")
+        if not all(part is None or isinstance(part, str) for part in parts):
+            raise ValueError("not what the form carries")
+        return cls(*parts)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What somebody put into the form; nothing is checked yet but its shape."""
+
+    text: str
+    question: str
+    recipe: str
+    language: str | None
+    only_me: bool
+
+
+def form(language: str, recipes: Recipes, chosen: Recipe, origin: Origin) -> dict[str, Any]:
+    """The view, in the person's language, with `chosen` as its recipe."""
+
+    def word(key: str) -> dict[str, Any]:
+        return _plain(say(language, f"modal.{key}"))
+
+    offered = [
+        _option(recipe.called(language), recipe.name, recipe.purpose.of(language)) for recipe in recipes
+    ]
+    languages = [_option(say(language, f"modal.language_{each}"), each) for each in (AS_THE_TEXT, *LANGUAGES)]
+    blocks = [
+        _input(RECIPE, word("recipe"), _select(RECIPE, offered, chosen.name)),
+        _input(TEXT, word("text"), _writing(TEXT, word("text_hint"), lines=True), hint=word("text_long")),
+        _input(QUESTION, word("question"), _writing(QUESTION, word("question_hint")), optional=True),
+        _input(LANGUAGE, word("language"), _select(LANGUAGE, languages, AS_THE_TEXT)),
+    ]
+    if origin.channel is not None and not origin.channel.startswith("D"):
+        places = [_option(say(language, f"modal.place_{each}"), each) for each in (THREAD, ONLY_ME)]
+        element = {
+            "type": "radio_buttons",
+            "action_id": PLACE,
+            "options": places,
+            "initial_option": places[0],
+        }
+        blocks.append(_input(PLACE, word("place"), element))
+    return {
+        "type": "modal",
+        "callback_id": CALLBACK,
+        "private_metadata": str(origin),
+        "title": word("title"),
+        "submit": word("submit"),
+        "close": word("close"),
+        "blocks": blocks,
+    }
+
+
+def filled(values: Mapping[str, Any]) -> Filled:
+    """Read `view.state.values`; a form of another version may lack an input."""
+    language = _chosen(values, LANGUAGE)
+    return Filled(
+        text=_written(values, TEXT),
+        question=_written(values, QUESTION),
+        recipe=_chosen(values, RECIPE),
+        language=language if language in LANGUAGES else None,
+        only_me=_chosen(values, PLACE) == ONLY_ME,
+    )
+
+
+def _element(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    block = values.get(name)
+    element = block.get(name) if isinstance(block, Mapping) else None
+    return element if isinstance(element, Mapping) else {}
+
+
+def _written(values: Mapping[str, Any], name: str) -> str:
+    value = _element(values, name).get("value")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _chosen(values: Mapping[str, Any], name: str) -> str:
+    option = _element(values, name).get("selected_option")
+    value = option.get("value") if isinstance(option, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def _plain(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text}
+
+
+def _option(text: str, value: str, description: str | None = None) -> dict[str, Any]:
+    option = {"text": _plain(text[:_LONGEST_OPTION]), "value": value}
+    return option | ({"description": _plain(_cut(description))} if description else {})
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_OPTION else text[: _LONGEST_OPTION - 1] + "…"
+
+
+def _select(name: str, options: list[dict[str, Any]], initial: str) -> dict[str, Any]:
+    first = next(option for option in options if option["value"] == initial)
+    return {"type": "static_select", "action_id": name, "options": options, "initial_option": first}
+
+
+def _writing(name: str, placeholder: dict[str, Any], *, lines: bool = False) -> dict[str, Any]:
+    return {
+        "type": "plain_text_input",
+        "action_id": name,
+        "multiline": lines,
+        "max_length": LONGEST_INPUT,
+        "placeholder": placeholder,
+    }
+
+
+def _input(
+    name: str,
+    label: dict[str, Any],
+    element: dict[str, Any],
+    *,
+    hint: dict[str, Any] | None = None,
+    optional: bool = False,
+) -> dict[str, Any]:
+    block = {"type": "input", "block_id": name, "label": label, "element": element, "optional": optional}
+    return block | ({"hint": hint} if hint else {})

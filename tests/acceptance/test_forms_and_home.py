@@ -1,0 +1,191 @@
+"""The form, the App Home, and stopping by word, as people use them: over both transports, in both languages."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.acceptance.stack import ADA, GENERAL, LEO, MINJI, RESEARCH, Stack
+
+pytestmark = pytest.mark.timeout(120)
+
+TEXT = "The lighthouse keeper wrote a diary. It rained for nine days. The ship came on a Sunday."
+KOREAN = "회의는 월요일에 열렸다. 예산은 삼백만 원으로 정했다. 민지는 금요일까지 초안을 쓴다."
+
+
+def form(stack: Stack, user: str, text: str = "", channel: str = RESEARCH) -> dict[str, Any]:
+    """The form that the command opens without a text."""
+    said = stack.act("command", user=user, channel=channel, command="/analyze", text=text)
+    assert said["status"] == 200
+    (view,) = stack.look("views", user=user)["views"]
+    return dict(view)
+
+
+def submit(stack: Stack, user: str, view: dict[str, Any], **values: str) -> dict[str, Any]:
+    return stack.act("submit", user=user, view_id=view["id"], values=values)
+
+
+def cards(stack: Stack, channel: str, job: str | None = None) -> list[dict[str, Any]]:
+    found = stack.look("messages", channel=channel)["messages"]
+    return [
+        one for one in found if (one.get("metadata") or {}).get("event_payload", {}).get("kind") == "card"
+    ]
+
+
+def home(stack: Stack, user: str) -> str:
+    """The App Home's words, once it is published."""
+    stack.act("home", user=user)
+    view = stack.wait(lambda: stack.look("home", user=user)["view"], "the home is published")
+    return json.dumps(view, ensure_ascii=False)
+
+
+def test_the_form_asks_as_the_command_would(stack: Stack) -> None:
+    """A recipe with its question, answered in the thread of a card; the form is gone."""
+    before = {card["ts"] for card in cards(stack, RESEARCH)}
+    view = form(stack, ADA, "ask")
+    assert "A short summary of a text" in json.dumps(view)
+    sent = submit(stack, ADA, view, text=TEXT, question="When did the ship come?")
+    assert sent["status"] == 200
+    assert not sent["ack"]
+    assert not stack.look("views", user=ADA)["views"]
+    (card,) = stack.wait(
+        lambda: [one for one in cards(stack, RESEARCH) if one["ts"] not in before], "the card"
+    )
+    stack.answer(RESEARCH, card["ts"])
+
+
+def test_errors_stand_beside_their_field_and_the_form_stays(stack: Stack) -> None:
+    """A question that is missing, in the person's language; once it is there the form is taken."""
+    view = form(stack, MINJI, "질문")
+    sent = submit(stack, MINJI, view, text=KOREAN)
+    assert sent["ack"]["response_action"] == "errors"
+    assert "질문" in sent["ack"]["errors"]["question"]
+    assert stack.look("views", user=MINJI)["views"]
+    assert not submit(stack, MINJI, view, text=KOREAN, question="예산은 얼마인가요?")["ack"]
+
+
+def test_only_me_is_answered_by_direct_message(stack: Stack) -> None:
+    """And leaves nothing in the channel. The answer comes in the language that was chosen."""
+    in_channel, direct = len(cards(stack, GENERAL)), {card["ts"] for card in cards(stack, "D0LEO")}
+    submit(stack, LEO, form(stack, LEO, channel=GENERAL), text=TEXT, place="only_me", language="ko")
+    (card,) = stack.wait(
+        lambda: [one for one in cards(stack, "D0LEO") if one["ts"] not in direct], "the card"
+    )
+    stack.answer("D0LEO", card["ts"])
+    assert len(cards(stack, GENERAL)) == in_channel
+
+
+def test_the_shortcut_opens_the_form_from_anywhere(stack: Stack) -> None:
+    """Without a channel the answer is for the person alone, and no place is asked for."""
+    stack.act("shortcut", user=ADA, callback_id="new_analysis")
+    (view,) = stack.look("views", user=ADA)["views"]
+    assert "place" not in {block["block_id"] for block in view["blocks"]}
+    direct = {card["ts"] for card in cards(stack, "D0ADA")}
+    submit(stack, ADA, view, text=TEXT)
+    (card,) = stack.wait(
+        lambda: [one for one in cards(stack, "D0ADA") if one["ts"] not in direct], "the card"
+    )
+    stack.answer("D0ADA", card["ts"])
+
+
+def test_the_home_shows_requests_with_buttons_that_work(stack: Stack) -> None:
+    """A running request is cancelled from there, and the Home says so."""
+    stack.act("model", tokens_per_second=2)
+    stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
+    stack.wait(lambda: "the model is working" in home(stack, ADA), "the home shows the request")
+    view = stack.look("home", user=ADA)["view"]
+    pressed = next(
+        block for block in view["blocks"] if (block.get("accessory") or {}).get("action_id") == "cancel"
+    )
+    stack.act("press", user=ADA, view_id=view["id"], action_id="cancel", block_id=pressed["block_id"])
+    stack.wait(lambda: stack.look("model")["in_flight"] == 0, "the call is closed")
+    stack.wait(
+        lambda: "the model is working" not in json.dumps(stack.look("home", user=ADA)["view"]),
+        "the home is shown anew",
+    )
+
+
+def test_settings_of_the_home_hold(stack: Stack) -> None:
+    """Language, recipe and mention; and back again."""
+    home(stack, LEO)
+
+    def choose(action: str, value: str) -> None:
+        view = stack.look("home", user=LEO)["view"]
+        stack.act("press", user=LEO, view_id=view["id"], action_id=action, value=value)
+
+    choose("set_language", "ko")
+    stack.wait(
+        lambda: "내 요청" in json.dumps(stack.look("home", user=LEO)["view"], ensure_ascii=False), "Korean"
+    )
+    choose("set_recipe", "key-points")
+    choose("set_mention", "no")
+    ts = stack.say(LEO, GENERAL, f"<@U0BOT> {TEXT}")
+    result = stack.answer(GENERAL, ts)
+    assert f"<@{LEO}>" not in json.dumps(result)
+    assert "핵심" in stack.replies(GENERAL, ts, "card")[0]["text"]
+    for action, value in (("set_language", "-"), ("set_recipe", "-"), ("set_mention", "yes")):
+        choose(action, value)
+    ts = stack.say(LEO, GENERAL, f"<@U0BOT> {TEXT}")
+    assert f"<@{LEO}>" in json.dumps(stack.answer(GENERAL, ts))
+
+
+def test_delete_my_data_does(stack: Stack) -> None:
+    """What was kept is gone; what was open is cancelled, and its card says so."""
+    done = stack.say(MINJI, RESEARCH, f"<@U0BOT> {KOREAN}")
+    stack.answer(RESEARCH, done)
+    stack.act("model", tokens_per_second=2)
+    ts = stack.say(MINJI, RESEARCH, f"<@U0BOT> {KOREAN}")
+    stack.wait(lambda: stack.look("model")["in_flight"] == 1, "the call is in flight")
+    stack.wait(lambda: stack.replies(RESEARCH, ts, "card"), "the card")
+    home(stack, MINJI)
+    view = stack.look("home", user=MINJI)["view"]
+    stack.act("press", user=MINJI, view_id=view["id"], action_id="delete_data", value="all")
+    stack.wait(lambda: "취소" in stack.replies(RESEARCH, ts, "card")[0]["text"], "the card says cancelled")
+    stack.wait(lambda: stack.look("model")["in_flight"] == 0, "the call is closed")
+    stack.wait(
+        lambda: "요청 0건" in home(stack, MINJI) or "요청 1건" in home(stack, MINJI), "nothing is kept"
+    )
+
+
+@pytest.mark.parametrize(("user", "word"), [(ADA, "stop"), (MINJI, "그만")])
+def test_a_word_in_the_thread_frees_the_model_server(stack: Stack, user: str, word: str) -> None:
+    """A plain reply of the requester; somebody else's does nothing."""
+    stack.act("model", tokens_per_second=2)
+    ts = stack.say(user, GENERAL, f"<@U0BOT> {TEXT}")
+    stack.wait(lambda: stack.look("model")["in_flight"] == 1, "the call is in flight")
+    stack.say(LEO, GENERAL, word, thread_ts=ts)
+    stack.wait(lambda: stack.look("state")["events_under_way"] == 0, "all events are delivered")
+    assert stack.look("model")["in_flight"] == 1
+    stack.say(user, GENERAL, word, thread_ts=ts)
+    stack.wait(lambda: stack.look("model")["in_flight"] == 0, "the call is closed")
+
+
+def test_an_edit_and_a_deletion_are_respected(stack: Stack) -> None:
+    """While a request waits: it is answered for its new words, or not at all."""
+    stack.act("faults/model", kind="down", times=None, seconds=600)
+    edited = stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
+    deleted = stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
+    for ts in (edited, deleted):
+        stack.wait(lambda ts=ts: stack.replies(GENERAL, ts, "card"), "the card")
+    new = "The harbour was frozen. Nobody sailed that winter. The inn was full."
+    stack.act("edit", user=ADA, channel=GENERAL, ts=edited, text=f"<@U0BOT> {new}")
+    stack.act("delete", user=ADA, channel=GENERAL, ts=deleted)
+    stack.wait(lambda: stack.look("state")["events_under_way"] == 0, "all events are delivered")
+    assert stack.http.delete("/control/faults").status_code == 200
+    assert "harbour" in json.dumps(stack.answer(GENERAL, edited))
+    stack.wait(
+        lambda: all("cancelled" in card["text"] for card in stack.replies(GENERAL, deleted, "card")),
+        "the deleted one is cancelled",
+    )
+    assert not stack.replies(GENERAL, deleted, "result")
+
+
+def test_a_follow_up_knows_what_was_said(stack: Stack) -> None:
+    """A line in the thread is about the thread, and two run in order."""
+    ts = stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
+    stack.say(ADA, GENERAL, "<@U0BOT> When did the ship come?", thread_ts=ts)
+    stack.say(ADA, GENERAL, "<@U0BOT> How long did it rain?", thread_ts=ts)
+    stack.answer(GENERAL, ts, 3)
+    order = [reply["metadata"]["event_payload"]["job"] for reply in stack.replies(GENERAL, ts, "result")]
+    asked = [reply["metadata"]["event_payload"]["job"] for reply in stack.replies(GENERAL, ts, "card")]
+    assert order == asked
