@@ -9,7 +9,22 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
 
 from bot.intake import NotSaved
-from bot.listeners import cancel, command, delete, direct, edit, home, mention, modal, retry, shortcut, stop
+from bot.listeners import (
+    again,
+    cancel,
+    command,
+    delete,
+    direct,
+    edit,
+    feedback,
+    further,
+    home,
+    mention,
+    modal,
+    retry,
+    shortcut,
+    stop,
+)
 from bot.payloads import Malformed
 from tasks.resources import Resources
 
@@ -39,7 +54,22 @@ def create_app(resources: Resources) -> App:
         process_before_response=True,
     )
     # Bolt gives each request to the first that matches: the words that stop go before those that ask.
-    for listener in (stop, delete, edit, cancel, command, mention, direct, shortcut, modal, home, retry):
+    for listener in (
+        stop,
+        delete,
+        edit,
+        cancel,
+        command,
+        mention,
+        direct,
+        shortcut,
+        modal,
+        home,
+        retry,
+        again,
+        further,
+        feedback,
+    ):
         listener.register(app, resources)
     app.error(_failed)
     return app

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 
 from bot.intake import Request
 from bot.views import modal
+from bot.views import note as note_view
+from db.models import Job
 from db.states import Origin
 from tasks.actions import Attempt
 from tasks.recipes import Asked, Recipe, Recipes
@@ -108,6 +110,57 @@ class Press:
     attempt: Attempt
     # None: pressed in the App Home.
     response_url: str | None
+
+
+@dataclass(frozen=True)
+class Rating:
+    """A thumb up or down under an answer; `trigger` opens a form, for 3 seconds."""
+
+    team: str
+    user: str
+    attempt: Attempt
+    good: bool
+    trigger: str
+    response_url: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was wrong with the answer of a job."""
+
+    team: str
+    user: str
+    job_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Again:
+    """The input of a job is to be worked on once more."""
+
+    team: str
+    user: str
+    view: str
+    job_id: str
+    filled: modal.Filled
+
+    def request(self, recipe: Recipe, job: Job) -> Request:
+        """The new request, answered where the first one was."""
+        question = " ".join(self.filled.question.split()) if recipe.needs_question else ""
+        return Request(
+            source_key=f"view:{self.view}",
+            origin=job.origin,
+            team=self.team,
+            requester=self.user,
+            channel=job.channel,
+            thread_ts=job.thread_ts,
+            message_ts=job.message_ts,
+            material_ts=job.material_ts,
+            recipe=recipe.name,
+            text="\n".join(part for part in (question, job.text) if part),
+            answer_language=self.filled.language,
+            response_url=job.response_url,
+        )
 
 
 @dataclass(frozen=True)
@@ -307,6 +360,46 @@ def press(body: Payload) -> Press:
         user=_word(_part(body, "user"), "id"),
         attempt=attempt,
         response_url=None if home_of(body) else _word(body, "response_url", 1000),
+    )
+
+
+def rating(body: Payload) -> Rating:
+    """Read a thumb; raises Malformed."""
+    value, _, thumb = _word(_action(body), "value", 2000).rpartition(":")
+    try:
+        attempt = Attempt.parse(value)
+    except ValueError:
+        raise Malformed("actions.value") from None
+    return Rating(
+        team=_word(_part(body, "team"), "id"),
+        user=_word(_part(body, "user"), "id"),
+        attempt=attempt,
+        good=thumb == "up",
+        trigger=_word(body, "trigger_id", 200),
+        response_url=_word(body, "response_url", 1000),
+    )
+
+
+def note(body: Payload) -> Note:
+    """Read the form after a thumb down; raises Malformed."""
+    view = _part(body, "view")
+    return Note(
+        team=_word(_part(body, "team"), "id"),
+        user=_word(_part(body, "user"), "id"),
+        job_id=_word(view, "private_metadata"),
+        text=modal.written(_part(_part(view, "state"), "values"), note_view.NOTE),
+    )
+
+
+def again(body: Payload) -> Again:
+    """Read the form that runs a request once more; raises Malformed."""
+    view = _part(body, "view")
+    return Again(
+        team=_word(_part(body, "team"), "id"),
+        user=_word(_part(body, "user"), "id"),
+        view=_word(view, "id"),
+        job_id=_word(view, "private_metadata"),
+        filled=modal.filled(_part(_part(view, "state"), "values")),
     )
 
 

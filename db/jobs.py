@@ -142,9 +142,28 @@ def forget(session: Session, team: str, requester: str, now: datetime, gone_by: 
     speaks = exists().where(Post.job_id == Job.id, Post.state == PostState.WANTED)
     held = exists().where(Step.job_id == Job.id, Step.state == StepState.RUNNING)
     session.execute(delete(Job).where(mine, ~speaks, ~held).execution_options(synchronize_session=False))
-    wordless = {"text": "", "question": None, "result": None, "ended_at": gone_by + timedelta(minutes=1)}
+    wordless = {
+        "text": "",
+        "question": None,
+        "result": None,
+        "feedback_note": None,
+        "ended_at": gone_by + timedelta(minutes=1),
+    }
     session.execute(update(Job).where(mine).values(wordless).execution_options(synchronize_session=False))
     return cancelled
+
+
+def rate(
+    session: Session, job_id: str, team: str, requester: str, good: bool, note: str | None, now: datetime
+) -> bool:
+    """Keep what a person thinks of their answer, the latest word of it; False: the job is not theirs."""
+    job = get(session, job_id, team, requester)
+    if job is None:
+        return False
+    job.feedback = 1 if good else -1
+    job.feedback_note = note
+    events.record(session, job.id, "rated", now, good=int(good))
+    return True
 
 
 def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job | None:

@@ -148,6 +148,9 @@ class Job(Base, kw_only=True):
 
     result: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
     truncated: Mapped[bool] = mapped_column(default=False)
+    # What its person thinks of it: 1 or -1, and in their words.
+    feedback: Mapped[int | None] = mapped_column(default=None)
+    feedback_note: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
     error: Mapped[str | None] = mapped_column(sa.String(64), default=None)
     error_params: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
 

@@ -48,6 +48,7 @@ class PostKind(StrEnum):
     FAILURE = "failure"
     NOTICE = "notice"
     FILE = "file"
+    SHARE = "share"
     CALLBACK = "callback"
 
 

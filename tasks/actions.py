@@ -11,6 +11,10 @@ SET_LANGUAGE = "set_language"
 SET_RECIPE = "set_recipe"
 SET_MENTION = "set_mention"
 DELETE_DATA = "delete_data"
+AGAIN = "again"
+SAVE = "save"
+SHARE = "share"
+FEEDBACK = "feedback"
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,17 @@ def actions(block: dict[str, Any]) -> list[str]:
     return found
 
 
+def context_actions(block: dict[str, Any]) -> list[str]:
+    found = [] if 1 <= len(block["elements"]) <= 5 else ["context_actions elements"]
+    for element in block["elements"]:
+        found += [] if element["type"] == "feedback_buttons" else ["context_actions element"]
+        for thumb in (element["positive_button"], element["negative_button"]):
+            found += plain(thumb["text"], 75)
+            found += [] if 1 <= units(thumb["value"]) <= 2000 else ["thumb value"]
+            found += [] if 1 <= len(thumb["accessibility_label"]) <= 75 else ["thumb label"]
+    return found
+
+
 CHECKS = {
     "rich_text": rich_text,
     "table": table,
@@ -187,5 +198,6 @@ CHECKS = {
     "section": section,
     "context": context,
     "actions": actions,
+    "context_actions": context_actions,
     "divider": lambda _: [],
 }

@@ -13,6 +13,7 @@ from tasks.catalogue import LANGUAGES, say
 from tasks.recipes import Recipe, Recipes
 
 CALLBACK = "analysis"
+AGAIN = "again"
 
 # Each is the block_id and the action_id of its input.
 TEXT, QUESTION, RECIPE, LANGUAGE, PLACE = "text", "question", "recipe", "language", "place"
@@ -60,17 +61,17 @@ def form(language: str, recipes: Recipes, chosen: Recipe, origin: Origin) -> dic
     """The view, in the person's language, with `chosen` as its recipe."""
 
     def word(key: str) -> dict[str, Any]:
-        return _plain(say(language, f"modal.{key}"))
+        return plain(say(language, f"modal.{key}"))
 
     offered = [
         _option(recipe.called(language), recipe.name, recipe.purpose.of(language)) for recipe in recipes
     ]
     languages = [_option(say(language, f"modal.language_{each}"), each) for each in (AS_THE_TEXT, *LANGUAGES)]
     blocks = [
-        _input(RECIPE, word("recipe"), _select(RECIPE, offered, chosen.name)),
-        _input(TEXT, word("text"), _writing(TEXT, word("text_hint"), lines=True), hint=word("text_long")),
-        _input(QUESTION, word("question"), _writing(QUESTION, word("question_hint")), optional=True),
-        _input(LANGUAGE, word("language"), _select(LANGUAGE, languages, AS_THE_TEXT)),
+        field(RECIPE, word("recipe"), _select(RECIPE, offered, chosen.name)),
+        field(TEXT, word("text"), writing(TEXT, word("text_hint"), lines=True), hint=word("text_long")),
+        field(QUESTION, word("question"), writing(QUESTION, word("question_hint")), optional=True),
+        field(LANGUAGE, word("language"), _select(LANGUAGE, languages, AS_THE_TEXT)),
     ]
     if origin.channel is not None and not origin.channel.startswith("D"):
         places = [_option(say(language, f"modal.place_{each}"), each) for each in (THREAD, ONLY_ME)]
@@ -80,7 +81,7 @@ def form(language: str, recipes: Recipes, chosen: Recipe, origin: Origin) -> dic
             "options": places,
             "initial_option": places[0],
         }
-        blocks.append(_input(PLACE, word("place"), element))
+        blocks.append(field(PLACE, word("place"), element))
     return {
         "type": "modal",
         "callback_id": CALLBACK,
@@ -92,12 +93,22 @@ def form(language: str, recipes: Recipes, chosen: Recipe, origin: Origin) -> dic
     }
 
 
+def again(language: str, recipes: Recipes, chosen: Recipe, job_id: str) -> dict[str, Any]:
+    """The form that runs a request once more: what to do with its input this time."""
+    view = form(language, recipes, chosen, Origin(None, None))
+    return view | {
+        "callback_id": AGAIN,
+        "private_metadata": job_id,
+        "blocks": [block for block in view["blocks"] if block["block_id"] != TEXT],
+    }
+
+
 def filled(values: Mapping[str, Any]) -> Filled:
     """Read `view.state.values`; a form of another version may lack an input."""
     language = _chosen(values, LANGUAGE)
     return Filled(
-        text=_written(values, TEXT),
-        question=_written(values, QUESTION),
+        text=written(values, TEXT),
+        question=written(values, QUESTION),
         recipe=_chosen(values, RECIPE),
         language=language if language in LANGUAGES else None,
         only_me=_chosen(values, PLACE) == ONLY_ME,
@@ -110,7 +121,8 @@ def _element(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return element if isinstance(element, Mapping) else {}
 
 
-def _written(values: Mapping[str, Any], name: str) -> str:
+def written(values: Mapping[str, Any], name: str) -> str:
+    """The text in an input, without the space around it; empty when there is none."""
     value = _element(values, name).get("value")
     return value.strip() if isinstance(value, str) else ""
 
@@ -121,13 +133,14 @@ def _chosen(values: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _plain(text: str) -> dict[str, Any]:
+def plain(text: str) -> dict[str, Any]:
+    """A text object."""
     return {"type": "plain_text", "text": text}
 
 
 def _option(text: str, value: str, description: str | None = None) -> dict[str, Any]:
-    option = {"text": _plain(text[:_LONGEST_OPTION]), "value": value}
-    return option | ({"description": _plain(_cut(description))} if description else {})
+    option = {"text": plain(text[:_LONGEST_OPTION]), "value": value}
+    return option | ({"description": plain(_cut(description))} if description else {})
 
 
 def _cut(text: str) -> str:
@@ -139,7 +152,8 @@ def _select(name: str, options: list[dict[str, Any]], initial: str) -> dict[str,
     return {"type": "static_select", "action_id": name, "options": options, "initial_option": first}
 
 
-def _writing(name: str, placeholder: dict[str, Any], *, lines: bool = False) -> dict[str, Any]:
+def writing(name: str, placeholder: dict[str, Any], *, lines: bool = False) -> dict[str, Any]:
+    """An input for a line, or for several."""
     return {
         "type": "plain_text_input",
         "action_id": name,
@@ -149,7 +163,7 @@ def _writing(name: str, placeholder: dict[str, Any], *, lines: bool = False) -> 
     }
 
 
-def _input(
+def field(
     name: str,
     label: dict[str, Any],
     element: dict[str, Any],
@@ -157,5 +171,6 @@ def _input(
     hint: dict[str, Any] | None = None,
     optional: bool = False,
 ) -> dict[str, Any]:
+    """An input with its label; `name` is the block's id."""
     block = {"type": "input", "block_id": name, "label": label, "element": element, "optional": optional}
     return block | ({"hint": hint} if hint else {})

@@ -14,7 +14,7 @@ from tasks.deliver import defuse, plain
 from tasks.deliver.defuse import escape
 from tasks.deliver.message import Message
 
-__all__ = ["Button", "Confirm", "Message", "card", "escape", "failure", "mention", "result"]
+__all__ = ["Button", "Confirm", "Message", "Thumbs", "card", "escape", "failure", "mention", "result"]
 
 Block = dict[str, Any]
 
@@ -65,6 +65,16 @@ def mention(user_id: str) -> str:
     return f"<@{user_id}>"
 
 
+@dataclass(frozen=True)
+class Thumbs:
+    """What people may think of an answer: the values come back with `:up` or `:down` behind them."""
+
+    action_id: str
+    good: str
+    bad: str
+    value: str
+
+
 def card(lines: Sequence[str], buttons: Sequence[Button] = ()) -> Message:
     """The status card: its lines as one section, so that an edit does not make the thread jump."""
     said = _mrkdwn("\n".join(line for line in lines if line.strip()), MAX_SECTION)
@@ -72,14 +82,14 @@ def card(lines: Sequence[str], buttons: Sequence[Button] = ()) -> Message:
 
 
 def result(
-    rendered: Message, mention: str | None = None, footer: str | None = None, buttons: Sequence[Button] = ()
+    rendered: Message, mention: str | None = None, footer: str | None = None, thumbs: Thumbs | None = None
 ) -> Message:
-    """A rendered answer with its reader named before it, a footer and buttons behind it.
+    """A rendered answer with its reader named before it, a footer and thumbs behind it.
 
     `mention` is a user's id or what mention() made of it; anything else is left out.
     """
     who = _who(mention)
-    ends = [*_context(footer), *_actions(buttons)]
+    ends = [*_context(footer), *_feedback(thumbs)]
     before = [_section(who)] if who else []
     body = rendered.blocks[: MAX_BLOCKS - len(before) - len(ends)]
     text = plain.bounded(f"{who} {rendered.text}" if who else rendered.text, plain.MAX_TEXT)
@@ -132,6 +142,24 @@ def _actions(buttons: Sequence[Button]) -> list[Block]:
     if not buttons:
         return []
     return [{"type": "actions", "elements": [_button(button) for button in buttons[:MAX_BUTTONS]]}]
+
+
+def _feedback(thumbs: Thumbs | None) -> list[Block]:
+    """docs.slack.dev/reference/block-kit/block-elements/feedback-buttons-element"""
+    if thumbs is None:
+        return []
+    element = {
+        "type": "feedback_buttons",
+        "action_id": thumbs.action_id,
+        "positive_button": _thumb(thumbs.good, f"{thumbs.value}:up"),
+        "negative_button": _thumb(thumbs.bad, f"{thumbs.value}:down"),
+    }
+    return [{"type": "context_actions", "elements": [element]}]
+
+
+def _thumb(text: str, value: str) -> Block:
+    said = _plain(text, MAX_BUTTON_TEXT)
+    return {"text": said, "value": value, "accessibility_label": said["text"]}
 
 
 def _button(button: Button) -> Block:

@@ -81,6 +81,8 @@ def _show(resources: Resources, work: Work) -> Outcome:
                 # Its person saw it and pressed Retry, though Slack never told us that it was there.
                 return Failed(Problem(Trouble.GONE, "retried"))
             return _once(resources, work, views.failure(language, work.job, called))
+        case PostKind.SHARE:
+            return _once(resources, work, views.shared(language, work.job, called))
         case PostKind.FILE:
             return _file(resources, work, language)
         case _:
@@ -207,6 +209,8 @@ def _channel(work: Work) -> str:
 
 def _thread(work: Work) -> str | None:
     """Where the person asked, else under the card; a slash command has no message of its own."""
+    if work.post.kind is PostKind.SHARE:
+        return None
     return work.job.thread_ts or (work.card_ts if work.post.kind is not PostKind.CARD else None)
 
 

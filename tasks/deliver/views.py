@@ -39,8 +39,20 @@ def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, st
     if moved:
         advice = channel_advice(language, moved["reason"])
         lines.append(say(language, "card.moved", channel=moved["left"], advice=advice))
-    cancel = Button(actions.CANCEL, say(language, "button.cancel"), str(actions.Attempt(job.id, job.attempt)))
-    return blocks.card(lines, [cancel] if job.state in OPEN else [])
+    return blocks.card(lines, _buttons(language, job))
+
+
+def _buttons(language: str, job: Job) -> list[Button]:
+    """What its person can do about a job as it stands."""
+    names: tuple[str, ...] = ()
+    if job.state in OPEN:
+        names = (actions.CANCEL,)
+    elif job.result is not None:
+        # In a direct message there is no channel to share it with.
+        share = (actions.SHARE,) if job.channel and not job.channel.startswith("D") else ()
+        names = (actions.AGAIN, actions.SAVE, *share)
+    value = str(actions.Attempt(job.id, job.attempt))
+    return [Button(name, say(language, f"button.{name}"), value) for name in names]
 
 
 def result(language: str, job: Job, part: int, *, mention: bool = True) -> tuple[Message, int, str | None]:
@@ -55,8 +67,24 @@ def result(language: str, job: Job, part: int, *, mention: bool = True) -> tuple
         messages[part],
         mention=job.requester if part == 0 and mention else None,
         footer=" ".join(notes) if last and notes else None,
+        thumbs=_thumbs(language, job) if last else None,
     )
     return message, len(messages), rendering.file
+
+
+def shared(language: str, job: Job, called: str) -> Message:
+    """An answer for all of its channel: its first part, and who shares it; the thread has the rest."""
+    rendering = markdown.render(job.result or "")
+    messages = rendering.messages or (blocks.card([]),)
+    more = len(messages) > 1 or rendering.file is not None
+    notes = [say(language, "result.shared", user=job.requester, recipe=blocks.escape(called))]
+    notes += [say(language, "result.more_in_thread")] * more
+    return blocks.result(messages[0], footer=" ".join(notes))
+
+
+def _thumbs(language: str, job: Job) -> blocks.Thumbs:
+    good, bad = say(language, "button.good"), say(language, "button.bad")
+    return blocks.Thumbs(actions.FEEDBACK, good, bad, str(actions.Attempt(job.id, job.attempt)))
 
 
 def plain_result(language: str, job: Job, part: int) -> Message:

@@ -187,3 +187,68 @@ def test_a_follow_up_knows_what_was_said(stack: Stack) -> None:
     order = [reply["metadata"]["event_payload"]["job"] for reply in stack.replies(GENERAL, ts, "result")]
     asked = [reply["metadata"]["event_payload"]["job"] for reply in stack.replies(GENERAL, ts, "card")]
     assert order == asked
+
+
+def answered(stack: Stack, user: str, channel: str, text: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """A request that is done: its ts, its card and its result."""
+    ts = stack.say(user, channel, f"<@U0BOT> {text}")
+    result = stack.answer(channel, ts)
+    card = stack.wait(
+        lambda: [one for one in stack.replies(channel, ts, "card") if "again" in json.dumps(one)],
+        "the card offers more",
+    )[0]
+    return ts, card, result
+
+
+def test_an_answer_is_saved_and_shared_once(stack: Stack) -> None:
+    """By its person, however often they press; somebody else's press does nothing."""
+    ts, card, _ = answered(stack, ADA, RESEARCH, TEXT)
+
+    def shared() -> list[dict[str, Any]]:
+        return [
+            one
+            for one in stack.look("messages", channel=RESEARCH)["messages"]
+            if (one.get("metadata") or {}).get("event_payload", {}).get("kind") == "share"
+        ]
+
+    def files() -> list[dict[str, Any]]:
+        return [one for one in stack.thread(RESEARCH, ts) if one.get("files")]
+
+    before = len(shared())
+    for user in (LEO, ADA, ADA):
+        for action in ("save", "share"):
+            stack.act("press", user=user, channel=RESEARCH, ts=card["ts"], action_id=action)
+    stack.wait(lambda: len(shared()) > before and files(), "both are there")
+    stack.answer(RESEARCH, stack.say(ADA, RESEARCH, f"<@U0BOT> {TEXT}"))
+    assert len(shared()) == before + 1
+    assert len(files()) == 1
+    assert "lighthouse" in json.dumps(shared()[-1]["blocks"])
+    assert f"<@{ADA}>" in json.dumps(shared()[-1]["blocks"])
+
+
+def test_a_request_is_run_again_with_another_recipe(stack: Stack) -> None:
+    """With the same input, in the same thread; a recipe that needs a question asks for it."""
+    ts, card, _ = answered(stack, MINJI, GENERAL, KOREAN)
+    stack.act("press", user=MINJI, channel=GENERAL, ts=card["ts"], action_id="again")
+    (view,) = stack.look("views", user=MINJI)["views"]
+    refused = submit(stack, MINJI, view, recipe="ask")
+    assert "question" in refused["ack"]["errors"]
+    assert not submit(stack, MINJI, view, recipe="key-points")["ack"]
+    stack.answer(GENERAL, ts, 2)
+
+
+def test_thumbs_are_kept_with_the_job(stack: Stack) -> None:
+    """A thumb down asks why; the note is optional, and what is kept shows in the metrics' numbers alone."""
+    _, _, result = answered(stack, ADA, GENERAL, TEXT)
+    attempt = f"{result['metadata']['event_payload']['job']}:1"
+    press = {"channel": GENERAL, "ts": result["ts"], "action_id": "feedback"}
+    stack.act("press", user=ADA, value=f"{attempt}:down", **press)
+    (view,) = stack.look("views", user=ADA)["views"]
+    assert not submit(stack, ADA, view, note="It left out the snow-goose.")["ack"]
+    stack.wait(lambda: not stack.look("views", user=ADA)["views"], "the form is closed")
+    assert "snow-goose" not in stack.logs()
+    stack.act("press", user=LEO, value=f"{attempt}:up", **press)
+    stack.wait(
+        lambda: [m for m in stack.look("ephemerals", user=LEO)["messages"] if "Only the person" in m["text"]],
+        "somebody else is told that it is not theirs",
+    )

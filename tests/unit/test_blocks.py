@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.deliver import blocks, markdown
-from tasks.deliver.blocks import Button, Confirm
+from tasks.deliver.blocks import Button, Confirm, Thumbs
 from tests import slack_limits
 
 USER = "U012ABCDEF"
+THUMBS = Thumbs("feedback", "좋은 답", "아쉬운 답", "job:1")
 FAMILY = "👨‍👩‍👧"
 RETRY = Button(
     "retry", "다시 시도", "job:1", "primary", Confirm("정말?", "다시 줄을 섭니다.", "네", "아니요")
@@ -29,18 +30,26 @@ def test_card_is_one_section_and_its_buttons():
     assert message.blocks[1]["elements"][0]["style"] == "danger"
 
 
-def test_result_names_its_reader_first_and_keeps_footer_and_buttons_last():
+def test_result_names_its_reader_first_and_keeps_footer_and_thumbs_last():
     rendered = markdown.render("**끝**났습니다").messages[0]
-    message = good(blocks.result(rendered, blocks.mention(USER), "12초", [RETRY]), USER)
-    assert [block["type"] for block in message.blocks] == ["section", "rich_text", "context", "actions"]
+    message = good(blocks.result(rendered, blocks.mention(USER), "12초", THUMBS), USER)
+    assert [block["type"] for block in message.blocks] == [
+        "section",
+        "rich_text",
+        "context",
+        "context_actions",
+    ]
+    thumbs = message.blocks[-1]["elements"][0]
+    assert thumbs["positive_button"]["value"] == "job:1:up"
+    assert thumbs["negative_button"]["value"] == "job:1:down"
     assert message.text == f"<@{USER}> 끝났습니다"
-    assert blocks.result(rendered, USER, None, []).text == message.text
+    assert blocks.result(rendered, USER).text == message.text
 
 
 @pytest.mark.parametrize("who", ["<!channel>", "U1> <!here>", "<@u012>", "<#C123456>", "", "S0123456", None])
 def test_result_mentions_nobody_but_a_user(who):
     rendered = markdown.render("ok").messages[0]
-    assert good(blocks.result(rendered, who, None, [])).text == "ok"
+    assert good(blocks.result(rendered, who)).text == "ok"
 
 
 def test_failure_says_what_failed_what_to_do_and_the_reference():
@@ -94,7 +103,7 @@ def test_no_view_passes_on_a_broadcast():
 
 def test_a_full_result_still_fits_with_everything_around_it():
     for rendered in markdown.render("# 제목\n\n문단입니다.\n\n" * 150, max_messages=9).messages:
-        good(blocks.result(rendered, USER, "끝 " * 900, [RETRY] * 40), USER)
+        good(blocks.result(rendered, USER, "끝 " * 900, THUMBS), USER)
 
 
 nasty = st.text(st.sampled_from("<>!@#&;|^ahere한\u202e\u200b\u200d👨\n*`") | st.characters(), max_size=400)

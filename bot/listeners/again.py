@@ -1,0 +1,74 @@
+"""Running a request again with another recipe: a form, and a new request with the same input."""
+
+from typing import Any
+
+import structlog
+from slack_bolt import Ack, App
+
+from bot import intake, payloads, voice
+from bot.views import modal as modal_view
+from db import jobs, session
+from db.models import Job
+from tasks import actions, slack
+from tasks.resources import Resources
+
+log = structlog.get_logger()
+
+
+def register(app: App, resources: Resources) -> None:
+    """Listen for the button and for the form that comes back."""
+
+    @app.action(actions.AGAIN)
+    def pressed(ack: Ack, body: payloads.Payload) -> None:
+        press, opening = payloads.press(body), payloads.opening(body)
+        language = voice.language(resources, press.team, press.user)
+        job = _own(resources, press.team, press.user, press.attempt.job_id)
+        if job is None:
+            voice.whisper(press.response_url, voice.say(language, "intake.not_yours_to_use"))
+        else:
+            usual = resources.recipes.get(job.recipe) or resources.recipes.default
+            view = modal_view.again(language, resources.recipes, usual, job.id)
+            try:
+                voice.quick(resources).views_open(trigger_id=opening.trigger, view=view)
+            except slack.ERRORS as error:
+                log.warning("modal.unopened", code=slack.problem(error).code)
+                voice.whisper(press.response_url, voice.say(language, "intake.not_read"))
+        ack()
+
+    @app.view(modal_view.AGAIN)
+    def submitted(ack: Ack, body: payloads.Payload) -> None:
+        ack(**take(resources, payloads.again(body)))
+
+
+def take(resources: Resources, sent: payloads.Again) -> dict[str, Any]:
+    """Save the new request; else the errors beside the form's fields."""
+    language = voice.language(resources, sent.team, sent.user)
+
+    def error(field: str, words: str) -> dict[str, Any]:
+        return {"response_action": "errors", "errors": {field: words}}
+
+    recipe = resources.recipes.get(sent.filled.recipe)
+    if recipe is None:
+        alternatives = resources.recipes.alternatives(sent.filled.recipe)
+        words = voice.say(language, "error.unknown_recipe", word=sent.filled.recipe, **alternatives)
+        return error(modal_view.RECIPE, words)
+    if recipe.needs_question and not sent.filled.question:
+        example = recipe.example.of(language)
+        words = voice.say(language, "error.no_question", recipe=recipe.name, example=example)
+        return error(modal_view.QUESTION, words)
+    try:
+        job = _own(resources, sent.team, sent.user, sent.job_id)
+        if job is None:
+            return error(modal_view.RECIPE, voice.say(language, "intake.not_yours_to_use"))
+        intake.accept(resources, sent.request(recipe, job))
+    except intake.NotSaved as trouble:
+        voice.log_not_saved(trouble)
+        return error(modal_view.RECIPE, voice.say(language, "intake.not_saved"))
+    except intake.TooMany as refusal:
+        return error(modal_view.RECIPE, refusal.words(language, f"{resources.settings.slack_command} cancel"))
+    return {}
+
+
+def _own(resources: Resources, team: str, user: str, job_id: str) -> Job | None:
+    with intake.saving(), session.reading(resources.engine) as reading:
+        return jobs.get(reading, job_id, team, user)
