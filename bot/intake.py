@@ -1,6 +1,8 @@
 """The one way in, for both doors: commit the job, then ring."""
 
+import functools
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -17,6 +19,10 @@ log = structlog.get_logger()
 
 LONGEST_TEXT = 1_000_000
 """Characters of one request; the recipes' own limits, in tokens, are lower."""
+
+
+# A connection that broke, or a deadlock, need not become an answer to a person; but Slack waits 3 seconds.
+AGAIN = timedelta(seconds=0.5)
 
 
 class NotSaved(Exception):
@@ -62,17 +68,8 @@ def accept(resources: Resources, request: Request) -> Job:
 
     Raises TooMany over MOST_OPEN, and NotSaved when the database cannot be reached or does not answer in time.
     """
-    now = resources.clock()
-    asked: dict[str, Any] = {name: _storable(value) for name, value in vars(request).items()}
-    job = Job(
-        id=jobs.new_id(),
-        created_at=now,
-        deadline=now + resources.settings.job_deadline,
-        **asked,
-    )
     try:
-        with session.transaction(resources.engine) as transaction:
-            earlier = _add(transaction, job, resources.settings.most_open)
+        job, earlier = session.persist(resources.engine, functools.partial(_save, resources, request), AGAIN)
     except SQLAlchemyError as error:
         raise NotSaved(type(error).__name__) from error
     if earlier is not None:
@@ -85,6 +82,14 @@ def accept(resources: Resources, request: Request) -> Job:
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
     return job
+
+
+def _save(resources: Resources, request: Request, transaction: Session) -> tuple[Job, Job | None]:
+    """A new job, and the one that an earlier delivery, or an earlier try, made instead."""
+    now = resources.clock()
+    asked: dict[str, Any] = {name: _storable(value) for name, value in vars(request).items()}
+    job = Job(id=jobs.new_id(), created_at=now, deadline=now + resources.settings.job_deadline, **asked)
+    return job, _add(transaction, job, resources.settings.most_open)
 
 
 def _add(transaction: Session, job: Job, most_open: int) -> Job | None:
