@@ -26,6 +26,8 @@ def make_celery(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
+        # How long the pool looks for the result of a process that died, before it says so (tasks.children).
+        worker_lost_wait=1.0,
         # What runs gets its time from us (tasks.stopping); SIGQUIT, which asks Celery, is for those in a hurry.
         worker_soft_shutdown_timeout=0.0,
         worker_enable_remote_control=False,

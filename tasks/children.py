@@ -35,14 +35,15 @@ def watch(resources: Resources) -> None:
 def hurry() -> None:
     """End the pool's processes at once; what they work on is given back (tasks.prepare.stage)."""
     for child in billiard.active_children():
-        os.kill(child.pid, signal.SIGUSR1)
+        os.kill(child.pid, signal.SIGUSR2)
 
 
 def _heed(**_: Any) -> None:
     # Platforms and honcho send SIGTERM to a whole process group. The pool's own answer would be to drop the job in
     # the middle; its parent heard the same signal, and tells us when there is nothing more to do.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR1, _leave)
+    # Not SIGUSR1, which the pool takes for its soft time limit.
+    signal.signal(signal.SIGUSR2, _leave)
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
