@@ -188,6 +188,16 @@ def test_a_job_that_kills_its_worker_three_times_fails(stack: Stack) -> None:
     wait_done(stack, well)
 
 
+def test_a_text_that_takes_for_ever_ends_with_a_reason(stack: Stack) -> None:
+    """The pool ends its process at the time limit; tried three times, it fails, and others are prepared meanwhile."""
+    work(stack, "prepare", "infer", "deliver", LEASE="600", TIME_LIMIT="1")
+    for_ever = ask(stack, "prepare:linger")
+    stack.wait(lambda: (stack.folder / "prepare.lingers").exists(), "it is being prepared")
+    wait_done(stack, ask(stack))
+    assert wait_done(stack, for_ever, "failed")["error"] == "bug"
+    assert job(stack, for_ever, "claims") == 3
+
+
 @pytest.mark.parametrize("told", ["once", "twice", "ctrl-c twice"])
 def test_a_worker_that_is_told_to_end_gives_its_call_back(stack: Stack, told: str) -> None:
     """After the grace, or at once when told again: exit code 0, its stream closed, no attempt or claim used."""

@@ -1,7 +1,7 @@
 """A worker that requests can kill, freeze or hold up: `python -m tests.acceptance.unlucky prepare|infer|deliver`.
 
-The product as it is, but for what a request's text orders (`<stage>:<order>`), and for leases of LEASE seconds and a
-grace of GRACE seconds, when set: tests need not wait half a minute for each.
+The product as it is, but for what a request's text orders (`<stage>:<order>`), and for leases of LEASE seconds, a
+grace of GRACE and a time limit of TIME_LIMIT seconds, when set: tests need not wait half a minute for each.
 """
 
 import os
@@ -12,7 +12,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from tasks import __main__, stopping
+from tasks import __main__, pipeline, stopping
 from tasks.deliver import stage as delivering
 from tasks.infer import hold
 from tasks.infer import stage as inferring
@@ -60,6 +60,8 @@ def main() -> int:
         hold.HEARTBEAT = hold.LEASE / 4
     if grace := os.environ.get("GRACE"):
         stopping.GRACE = timedelta(seconds=float(grace))
+    if limit := os.environ.get("TIME_LIMIT"):
+        pipeline.PREPARE_TIME_LIMIT = timedelta(seconds=float(limit))
     return __main__.main()
 
 
