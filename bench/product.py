@@ -115,7 +115,8 @@ def running(kind: str, *, workers: bool = True, **settings: str) -> Iterator[Pro
                 _release(product)
                 for worker in WORKERS if workers else ():
                     product.start(worker, "tasks", worker)
-                product.start("web", "bot", address=f"{web}/readyz")
+                # Without workers nothing sweeps, and web is never ready.
+                product.start("web", "bot", address=f"{web}/{'readyz' if workers else 'healthz'}")
                 yield product
             except BaseException:
                 kept = ROOT / ".threadline" / "bench" / "logs"

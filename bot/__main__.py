@@ -5,7 +5,6 @@ import ipaddress
 import sys
 from datetime import timedelta
 
-# Slack waits 3 seconds for an answer; a database that takes longer than this has not answered in time.
 import uvicorn
 
 from bot.app import create_app
@@ -47,7 +46,6 @@ def main(argv: list[str] | None = None) -> int:
         timeout_graceful_shutdown=10,
         server_header=False,
     )
-    resources.bell.flush(timedelta(seconds=2))
     return 0
 
 

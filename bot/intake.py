@@ -1,8 +1,10 @@
 """The one way in, for both doors: commit the job, then ring."""
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -19,6 +21,10 @@ log = structlog.get_logger()
 
 LONGEST_TEXT = 1_000_000
 """Characters of one request; the recipes' own limits, in tokens, are lower."""
+
+
+# A connection that broke, or a deadlock, need not become an answer to a person; but Slack waits 3 seconds.
+AGAIN = timedelta(seconds=0.5)
 
 
 class NotSaved(Exception):
@@ -77,20 +83,8 @@ def accept(resources: Resources, request: Request) -> Job:
 
     Raises TooMany over MOST_OPEN, and NotSaved when the database cannot be reached or does not answer in time.
     """
-    now = resources.clock()
-    asked: dict[str, Any] = {
-        name: _storable(value) for name, value in vars(request).items() if name != "named"
-    }
-    job = Job(
-        id=jobs.new_id(),
-        created_at=now,
-        deadline=now + resources.settings.job_deadline,
-        **asked,
-    )
-    with saving(), session.transaction(resources.engine) as transaction:
-        if not request.named:
-            job.recipe = _usual(resources, transaction, request)
-        earlier = _add(transaction, job, resources.settings.most_open)
+    with saving():
+        job, earlier = session.persist(resources.engine, functools.partial(_save, resources, request), AGAIN)
     if earlier is not None:
         log.info("request.repeated", job_id=earlier.id, origin=request.origin)
         return earlier
@@ -131,6 +125,18 @@ def _ring(resources: Resources, job: Job) -> None:
     resources.bell.ring_prepare(job.id)
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
+
+
+def _save(resources: Resources, request: Request, transaction: Session) -> tuple[Job, Job | None]:
+    """A new job, and the one that an earlier delivery, or an earlier try, made instead."""
+    now = resources.clock()
+    asked: dict[str, Any] = {
+        name: _storable(value) for name, value in vars(request).items() if name != "named"
+    }
+    job = Job(id=jobs.new_id(), created_at=now, deadline=now + resources.settings.job_deadline, **asked)
+    if not request.named:
+        job.recipe = _usual(resources, transaction, request)
+    return job, _add(transaction, job, resources.settings.most_open)
 
 
 def _add(transaction: Session, job: Job, most_open: int) -> Job | None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import sqlalchemy as sa
 import structlog
@@ -16,12 +17,19 @@ from starlette.concurrency import run_in_threadpool
 from bot import api, payloads
 from bot.metrics import Metrics
 from bot.socket import Socket
+from db import backends, session
 from tasks.resources import Resources
 
 log = structlog.get_logger()
 
 # Slack's largest payload is a message of 40,000 characters with its blocks.
 LARGEST_BODY = 2 * 1024 * 1024
+
+# For bells that are not sent yet when the process is told to end.
+FLUSH = timedelta(seconds=2)
+
+# The sweep runs every second; a deploy of the workers may take most of a minute.
+SWEEP_WITHIN = timedelta(minutes=1)
 
 
 def create_web(resources: Resources, app: App) -> FastAPI:
@@ -30,13 +38,15 @@ def create_web(resources: Resources, app: App) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_web: FastAPI) -> AsyncIterator[None]:
-        if not resources.settings.slack_app_token.get_secret_value():
-            yield
-            return
-        socket = Socket(resources, app, metrics)
-        socket.open()
+        socket = None
+        if resources.settings.slack_app_token.get_secret_value():
+            socket = Socket(resources, app, metrics)
+            socket.open()
         yield
-        await run_in_threadpool(socket.end)
+        if socket is not None:
+            await run_in_threadpool(socket.end)
+        # Here, and not after Uvicorn has run: it ends by the signal that it was told to end with.
+        await run_in_threadpool(resources.bell.flush, FLUSH)
 
     web = FastAPI(title="Threadline", version=api.VERSION, lifespan=lifespan, redoc_url=None)
     _add_slack(web, resources, app, metrics)
@@ -81,8 +91,12 @@ def _add_health(web: FastAPI, resources: Resources, metrics: Metrics) -> None:
 
     @web.get("/readyz", tags=["health"])
     def readyz(response: Response) -> dict[str, str]:
-        """The database and the broker answer: 200; else 503, and which does not."""
-        checks = {"database": _database(resources), "broker": _broker(resources)}
+        """The database and the broker answer, and the sweep runs: 200; else 503, and which does not."""
+        checks = {
+            "database": _database(resources),
+            "broker": _broker(resources),
+            "sweep": _sweep(resources),
+        }
         if set(checks.values()) != {"ok"}:
             response.status_code = 503
         return checks
@@ -126,6 +140,19 @@ def _database(resources: Resources) -> str:
     except sa.exc.SQLAlchemyError as error:
         return type(error).__name__
     return "ok"
+
+
+def _sweep(resources: Resources) -> str:
+    """Without sweeps, requests are still taken and mostly answered, but what gets lost stays lost."""
+    try:
+        with session.reading(resources.engine) as reading:
+            swept = backends.last_swept(reading)
+    except sa.exc.SQLAlchemyError as error:
+        return type(error).__name__
+    if swept is None:
+        return "never"
+    since = resources.clock() - swept
+    return "ok" if since <= SWEEP_WITHIN else f"{since.total_seconds():.0f} s ago"
 
 
 def _broker(resources: Resources) -> str:

@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import sys
+from datetime import timedelta
 
 import sqlalchemy as sa
 from alembic import command
@@ -25,7 +26,8 @@ def config(engine: sa.Engine) -> Config:
 
 def upgrade(url: str) -> None:
     """Apply every migration that the database lacks; safe to run twice, and by two processes at once."""
-    engine = session.connect(url, pool_size=1)
+    # To copy a large table, or to index it, takes as long as it takes.
+    engine = session.connect(url, pool_size=1, silence=timedelta(days=1))
     try:
         command.upgrade(config(engine), "head")
     finally:

@@ -97,6 +97,11 @@ def recovered(session: Session, name: str) -> str | None:
     return trouble if session.execute(over).first() is not None else None
 
 
+def last_swept(session: Session) -> datetime | None:
+    """When the last sweep was, to within a few seconds; None: there was none yet."""
+    return session.scalar(select(func.max(Backend.swept_at)))
+
+
 @dataclass(frozen=True)
 class Count:
     """Calls at a backend, of all people together."""

@@ -253,6 +253,23 @@ def cannot_prepare(
     return True
 
 
+def release(session: Session, job_id: str, now: datetime) -> None:
+    """Whoever prepared a job is dead: it need not wait for the end of its lease. The claim counts."""
+    session.execute(
+        update(Job).where(Job.id == job_id, Job.state == JobState.PREPARING).values(lease_until=now)
+    )
+
+
+def give_back(session: Session, job_id: str, fence: int, now: datetime) -> bool:
+    """Leave a job to somebody else, as if it had not been claimed. False: the claim was lost already (I6)."""
+    job = _held(session, job_id, fence)
+    if job is None:
+        return False
+    job.lease_until = now
+    job.claims -= 1
+    return True
+
+
 def answer(session: Session, job: Job, result: str, truncated: bool, now: datetime) -> None:
     """Keep the result and want it posted; a job that nobody reads in Slack is done at once."""
     job.result = result

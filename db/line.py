@@ -30,6 +30,9 @@ from db.models import Backend, Job, Moment, Step, Turn, table
 from db.states import JobState, StepState
 from db.turns import Rank
 
+# A quiet house would otherwise write, and on SQLite sync its disk, with every sweep.
+_MARK_EVERY = timedelta(seconds=5)
+
 _NOW = bindparam("now", type_=Moment())
 # What could be claimed, whoever comes first.
 _CLAIMABLE = (
@@ -341,6 +344,8 @@ def free_dead(session: Session, now: datetime, most_claims: int) -> list[str]:
     for backend in session.scalars(
         select(Backend).order_by(Backend.name).with_for_update(key_share=True)
     ).all():
+        if backend.swept_at is None or now - backend.swept_at >= _MARK_EVERY:
+            backend.swept_at = now
         dead = select(Step).where(
             Step.backend == backend.name, Step.state == StepState.RUNNING, Step.lease_until <= now
         )

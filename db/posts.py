@@ -213,6 +213,11 @@ def take_next(session: Session, lane_name: str, now: datetime, lease: timedelta)
     return Work(post=post, job=job, fence=lane.fence, card_ts=card_ts, unclear=unclear)
 
 
+def let_go(session: Session, lane_name: str) -> None:
+    """Leave what is due in a lane that we hold to somebody else."""
+    _locked_lane(session, lane_name).lease_until = None
+
+
 def holds(session: Session, work: Work) -> bool:
     """Lock the lane and say whether this claim on it still stands (I6)."""
     return _locked_lane(session, work.post.lane).fence == work.fence

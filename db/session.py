@@ -5,61 +5,42 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+import psycopg
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+import structlog
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
+from db import postgresql
 from db.models import Base
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
 
 # How long to wait for a lock or a connection, unless somebody is waiting at the door.
 PATIENCE = timedelta(seconds=30)
 
-
-# Our transactions are short; one that says nothing for this long belongs to a process that froze, perhaps while it
-# held the lock that every claim needs. PostgreSQL then ends it.
-_FROZEN_MS = 10_000
+# How long a transaction that may be done twice is tried again in, while the database is in trouble that passes.
+PERSISTENCE = timedelta(seconds=30)
 
 
-def connect(url: str, pool_size: int = 20, patience: timedelta = PATIENCE) -> sa.Engine:
+def connect(
+    url: str, pool_size: int = 20, patience: timedelta = PATIENCE, *, silence: timedelta | None = None
+) -> sa.Engine:
     """An engine for `url`; opens no connection yet, so it may be made before a fork and used after it.
 
+    Waits `patience` for locks and connections, and `silence` for a server's answer: by default a little longer.
     Parameters are hidden from errors: they are what people wrote (I10).
     """
     if sa.make_url(url).get_backend_name() == "sqlite":
         return _connect_sqlite(url, pool_size, patience)
-    seconds = max(1, int(patience.total_seconds()))
-    # pre_ping: a connection that a restart of the server cut is replaced instead of failing its next user.
-    engine = sa.create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_timeout=seconds,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args={
-            "connect_timeout": seconds,
-            "options": f"-c lock_timeout={seconds * 1000} -c idle_in_transaction_session_timeout={_FROZEN_MS}",
-            # A server that is gone without a word is noticed, where the system can: else a read waits for ever.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 20_000,
-        },
-    )
-
-    @sa.event.listens_for(engine, "handle_error")
-    def _shorten(context: sa.engine.ExceptionContext) -> None:
-        # PostgreSQL's DETAIL quotes the whole row that a constraint refused.
-        for error in (context.original_exception, context.sqlalchemy_exception):
-            if error is not None and error.args:
-                error.args = (str(error.args[0]).partition("\n")[0], *error.args[1:])
-
-    return engine
+    return postgresql.connect(url, pool_size, patience, silence=silence)
 
 
 @contextmanager
@@ -70,6 +51,38 @@ def transaction(engine: sa.Engine) -> Iterator[Session]:
     """
     with _turn(engine), Session(engine, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def persist(engine: sa.Engine, work: Callable[[Session], T], within: timedelta = PERSISTENCE) -> T:
+    """What `work(session)` gives in a transaction, tried again while the database is in trouble that passes.
+
+    For work whose own conditions (a fence, a unique key) make it harmless to do twice: a commit whose connection
+    broke may have been made all the same. Waits between two tries, so never for work that holds anything up.
+    """
+    until = time.monotonic() + within.total_seconds()
+    pause = 0.05
+    while True:
+        try:
+            with transaction(engine) as session:
+                return work(session)
+        except DBAPIError as error:
+            if time.monotonic() + pause > until or not _passes(error):
+                raise
+            log.warning("database.again", error=type(error.orig).__name__)
+        time.sleep(pause * (0.5 + random.random()))  # noqa: S311  # Not a secret: only uneven.
+        pause = min(2 * pause, 1.0)
+
+
+def _passes(error: DBAPIError) -> bool:
+    """Whether the same transaction may succeed in a moment: another one was preferred, or the server is away."""
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    if not isinstance(error.orig, psycopg.OperationalError | psycopg.InternalError):
+        return False
+    state = error.orig.sqlstate
+    # Without a state it is the connection that failed. PostgreSQL, appendix A: 40 is a deadlock or a conflict, 57P
+    # a server that stops or starts, 53300 too many connections, 25P03 our own freezing in mid-transaction.
+    return state is None or state.startswith(("40", "57P")) or state in {"53300", "25P03"}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from db import backends
 from db.models import Backend, Job, Post, Step
 from db.states import PostState, StepState
 
@@ -45,6 +46,11 @@ def counts(session: Session, now: datetime) -> dict[str, Described]:
             "Age of the step that has waited longest.",
             ["backend"],
             _oldest(session, now),
+        ),
+        "seconds_since_sweep": (
+            "Seconds since the sweep last freed dead calls, to within 5 s; missing before the first.",
+            [],
+            _since_sweep(session, now),
         ),
     }
 
@@ -102,6 +108,11 @@ def _oldest(session: Session, now: datetime) -> Rows:
     waiting = select(Step.backend, func.min(Step.created_at)).where(Step.state == StepState.WAITING)
     rows = session.execute(waiting.group_by(Step.backend))
     return [([backend], (now - oldest).total_seconds()) for backend, oldest in rows]
+
+
+def _since_sweep(session: Session, now: datetime) -> Rows:
+    swept = backends.last_swept(session)
+    return [] if swept is None else [([], (now - swept).total_seconds())]
 
 
 def _seconds(session: Session, begin: Any, end: Any) -> ColumnElement[Any]:

@@ -26,7 +26,10 @@ def make_celery(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
-        worker_soft_shutdown_timeout=20.0,
+        # How long the pool looks for the result of a process that died, before it says so (tasks.children).
+        worker_lost_wait=1.0,
+        # What runs gets its time from us (tasks.stopping); SIGQUIT, which asks Celery, is for those in a hurry.
+        worker_soft_shutdown_timeout=0.0,
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,

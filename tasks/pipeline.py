@@ -53,6 +53,9 @@ def _door(name: str, stage: Stage, resources: Resources) -> Callable[..., None]:
     """A task of at most one argument: a job's id, a backend's name, or a lane's."""
 
     def door(argument: str | None = None) -> None:
+        if resources.stopping.is_set():
+            # The bell came with others that were fetched together; the sweep rings again for somebody else.
+            return
         with _context(name, argument):
             stage(resources, *([] if argument is None else [argument]))
 

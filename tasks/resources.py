@@ -1,7 +1,6 @@
 """What the stages work with, opened on first use in the process that uses it."""
 
 import functools
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +13,11 @@ from tasks import linefile, recipes, slack
 from tasks.app import make_celery
 from tasks.bell import Bell
 from tasks.settings import Settings
+from tasks.stopping import Stopping
+
+# A question may cost this three times: to find out that the connection is dead, to make another, to ask. With the
+# 20 s after which a call that nobody confirms is given up (tasks.infer.hold), that is less than its lease of 30 s.
+HEARTBEAT_PATIENCE = timedelta(seconds=2)
 
 
 def utcnow() -> datetime:
@@ -32,8 +36,7 @@ class Resources:
     ) -> None:
         self.settings = settings
         self.patience = patience
-        # Set when the process is told to end: what runs goes on, and nothing more is claimed.
-        self.stopping = threading.Event()
+        self.stopping = Stopping(clock)
         # Until when not to ask which servers for their gauges (tasks.infer.learn).
         self.without_gauges: dict[str, datetime] = {}
         self.clock = clock
@@ -42,6 +45,11 @@ class Resources:
     def engine(self) -> sa.Engine:
         """The database."""
         return session.connect(self.settings.database_url, patience=self.patience)
+
+    @functools.cached_property
+    def heartbeats(self) -> sa.Engine:
+        """The database for renewing leases, in less time than a lease lasts: better no answer than a late one."""
+        return session.connect(self.settings.database_url, patience=HEARTBEAT_PATIENCE)
 
     @functools.cached_property
     def bell(self) -> Bell:

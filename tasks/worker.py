@@ -1,15 +1,18 @@
 """A worker of one stage: its tasks, its pool, and what must be right before it starts."""
 
 import gc
+import signal
 import sys
 import time
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from celery import Celery, signals
 from sqlalchemy.exc import DBAPIError
 
 from db import backends, session
+from tasks import children
 from tasks.infer.limit import START
 from tasks.linefile import BadLine
 from tasks.pipeline import install
@@ -22,6 +25,9 @@ log = structlog.get_logger()
 
 # A release that runs beside the workers (`honcho start`), or a database that starts with them, gets this long.
 DATABASE_WITHIN = timedelta(seconds=60)
+
+# For bells that are not sent yet when the worker ends: the calls that it gave back.
+FLUSH = timedelta(seconds=2)
 
 
 def run(celery: Celery, process: str, settings: Settings) -> int:
@@ -39,8 +45,8 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
         reason = str(error.orig).strip()
         sys.stderr.write(f"The database cannot be used: {reason}. Did `python -m db upgrade` run?\n")
         return 1
-    # Celery then waits for the tasks that run; one that went on claiming would never end.
-    signals.worker_shutting_down.connect(lambda **_: resources.stopping.set(), weak=False)
+    _end_gently(resources)
+    children.watch(resources)
     # The pool's children must open connections of their own.
     resources.engine.dispose()
     queues = install(celery, process, resources)
@@ -61,7 +67,24 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
         without_heartbeat=True,
     )
     worker.start()
+    resources.bell.flush(FLUSH)
     return int(worker.exitcode or 0)
+
+
+def _end_gently(resources: Resources) -> None:
+    """Let what runs end, or be given back; Celery waits for the tasks, and knows nothing of calls and lanes."""
+
+    def told(**_: Any) -> None:
+        resources.stopping.set()
+        if resources.stopping.is_over():
+            children.hurry()
+
+    def listen(**_: Any) -> None:
+        # Celery's own answer to a second Ctrl+C waits in the signal's handler, and then drops what runs.
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
+
+    signals.worker_shutting_down.connect(told, weak=False)
+    signals.worker_ready.connect(listen, weak=False)
 
 
 def _declare(resources: Resources) -> None:

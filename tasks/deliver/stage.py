@@ -1,5 +1,6 @@
 """The wanted posts of one lane, one after the other, each once (I4)."""
 
+import functools
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -39,15 +40,31 @@ def deliver(resources: Resources, lane: str) -> None:
     while work is not None:
         structlog.contextvars.bind_contextvars(job_id=work.job.id, post=work.post.id, kind=work.post.kind)
         outcome = _show(resources, work)
-        with session.transaction(resources.engine) as transaction:
-            if not posts.holds(transaction, work):
-                log.warning("lane.lost", lane=lane)
-                return
-            _record(transaction, work, outcome, resources.clock())
-            following = posts.take_next(transaction, lane, resources.clock(), LEASE)
+        recorded, following = session.persist(
+            resources.engine, functools.partial(_go_on, resources, work, outcome)
+        )
+        if not recorded:
+            log.warning("lane.lost", lane=lane)
+            return
         if isinstance(outcome, Moved):
             resources.bell.ring_deliver(posts.slack_lane(outcome.channel))
+        if following is None and resources.stopping.is_set():
+            resources.bell.ring_deliver(lane)
         work = following
+
+
+def _go_on(
+    resources: Resources, work: Work, outcome: Outcome, transaction: Session
+) -> tuple[bool, Work | None]:
+    """Record what became of a post, if the lane is still ours, and take its next one; let it go when told to end."""
+    if not posts.holds(transaction, work):
+        return False, None
+    _record(transaction, work, outcome, resources.clock())
+    lane = work.post.lane
+    if resources.stopping.is_set():
+        posts.let_go(transaction, lane)
+        return True, None
+    return True, posts.take_next(transaction, lane, resources.clock(), LEASE)
 
 
 def _show(resources: Resources, work: Work) -> Outcome:

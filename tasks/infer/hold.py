@@ -1,9 +1,9 @@
 """Keeps a claim while its call runs: renews the lease, and notices when the answer is no longer wanted."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from db import line, session
 from db.line import Claimed
@@ -28,20 +28,28 @@ class Hold:
 
     def stands(self, text: str, tokens_out: int) -> bool:
         """Whether to go on with the call; asked all the time, it asks the database once a second."""
+        if self._resources.stopping.is_over():
+            return False
         now = self._resources.clock()
         if now - self._looked < LOOK:
             return True
         self._looked = now
         try:
-            if now - self._tried < HEARTBEAT:
-                with session.reading(self._resources.engine) as reading:
-                    return line.is_wanted(reading, self._claimed)
-            self._tried = now
-            with session.transaction(self._resources.engine) as transaction:
-                held = line.renew(transaction, self._claimed, text, tokens_out, now, LEASE)
-        except DBAPIError as error:
-            # The database may be back before the lease has run out; after two missed renewals it may not.
+            if not self._ask(text, tokens_out, now):
+                return False
+        except SQLAlchemyError as error:
             log.warning("lease.unrenewed", error=type(error).__name__)
-            return now - self._renewed < LEASE - HEARTBEAT
+        # The database may be back before the lease has run out; after two missed renewals it may not. Looked at
+        # after the question: a database that froze answers it, when it wakes, as of the time when it was asked.
+        return self._resources.clock() - self._renewed < LEASE - HEARTBEAT
+
+    def _ask(self, text: str, tokens_out: int, now: datetime) -> bool:
+        heartbeats = self._resources.heartbeats
+        if now - self._tried < HEARTBEAT:
+            with session.reading(heartbeats) as reading:
+                return line.is_wanted(reading, self._claimed)
+        self._tried = now
+        with session.transaction(heartbeats) as transaction:
+            held = line.renew(transaction, self._claimed, text, tokens_out, now, LEASE)
         self._renewed = now
         return held

@@ -124,10 +124,13 @@ def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answe
 def _finish(resources: Resources, server: Server, claimed: Claimed, answer: client.Answer) -> None:
     tokens_in = answer.tokens_in or sum(tokens.estimate(message["content"]) for message in claimed.messages)
     tokens_out = answer.tokens_out or tokens.estimate(answer.text)
-    with session.transaction(resources.engine) as transaction:
+
+    def record(transaction: Session) -> int:
         now = resources.clock()
         done = line.finish(transaction, claimed, answer.text, tokens_in, tokens_out, answer.truncated, now)
-        following = _go_on(resources, transaction, server, done, now) if done is not None else 0
+        return _go_on(resources, transaction, server, done, now) if done is not None else 0
+
+    following = session.persist(resources.engine, record)
     # The slot that this call leaves is taken again here; others may be free for the rest of the next level.
     resources.bell.ring_infer(server.name, following - 1)
     log.info("step.done", tokens_in=tokens_in, tokens_out=tokens_out)
@@ -170,7 +173,8 @@ def _go_on(resources: Resources, transaction: Session, server: Server, done: Lev
 def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.Later) -> None:
     """The server cannot serve now: that is never the job's fault, so its place is kept and no attempt used."""
     trouble = _TROUBLE[type(error)]
-    with session.transaction(resources.engine) as transaction:
+
+    def record(transaction: Session) -> tuple[bool, bool]:
         now = resources.clock()
         # A learned limit makes room by itself, unless even one call was too many.
         learned = learn.refused(transaction, backend, trouble, claimed.claimed_at, now)
@@ -183,6 +187,9 @@ def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.L
         if news and backends.PROBED & {before, trouble}:
             # Cards speak of a server that is away, and not of one that is full.
             posts.refresh_cards_in(transaction, backend)
+        return learned, news
+
+    learned, news = session.persist(resources.engine, record)
     # A learned limit is full now and then: that is how it learns.
     usual = log.info if learned else log.warning
     say = log.info if not news else log.error if trouble in backends.PROBED else usual
@@ -200,17 +207,23 @@ def _recovered(resources: Resources, backend: str) -> None:
 
 
 def _stopped(resources: Resources, claimed: Claimed) -> None:
-    """The job was ended, or the lease was lost; the stream is closed, so the slot may go to the next."""
-    with session.transaction(resources.engine) as transaction:
+    """The job was ended, the lease was lost, or this process is to end; the slot may go to the next: the stream
+    is closed.
+    """
+
+    def record(transaction: Session) -> None:
         now = resources.clock()
         line.give_back(transaction, claimed, now, until=now, attempt_used=False)
+
+    session.persist(resources.engine, record)
     log.info("step.stopped")
 
 
 def _failed(resources: Resources, backend: str, claimed: Claimed, error: errors.ModelError) -> None:
     """The call failed for a reason that another moment will not mend, or not for ever."""
     log.warning("step.failed", kind=type(error).__name__, detail=error.detail, status=error.status)
-    with session.transaction(resources.engine) as transaction:
+
+    def record(transaction: Session) -> None:
         now = resources.clock()
         suspect = isinstance(error, errors.Broken) and error.status == 500 and claimed.in_flight > 1
         if suspect:
@@ -229,6 +242,8 @@ def _failed(resources: Resources, backend: str, claimed: Claimed, error: errors.
             jobs.fail(transaction, job, "context", {"detail": error.detail}, now)
         else:
             jobs.fail(transaction, job, "model_refused", {"detail": error.detail}, now)
+
+    session.persist(resources.engine, record)
 
 
 def _ring_lanes(resources: Resources, claimed: Claimed) -> None:

@@ -21,6 +21,9 @@ log = structlog.get_logger()
 # Longer than the pool lets a task run (tasks.pipeline.PREPARE_TIME_LIMIT).
 LEASE = timedelta(seconds=30)
 
+# A database that is away for longer finds the job prepared again: the pool's time limit stands over this process.
+WITHIN = timedelta(seconds=10)
+
 # For a learned limit, of which this process knows nothing: bells too many find no free slot and go home.
 MOST_BELLS = 16
 
@@ -46,6 +49,11 @@ def prepare(resources: Resources, job_id: str) -> None:
     except Impossible as impossible:
         log.info("job.impossible", code=impossible.code)
         _end(resources, job, impossible)
+    except SystemExit:
+        # This process is told to end at once.
+        with session.transaction(resources.engine) as transaction:
+            jobs.give_back(transaction, job.id, job.fence, resources.clock())
+        raise
     except sa.exc.DBAPIError:
         # The database's trouble is not the job's: its lease runs out and it is prepared again.
         raise
@@ -53,11 +61,14 @@ def prepare(resources: Resources, job_id: str) -> None:
         log.exception("job.broke", reference=job.id)
         _end(resources, job, Impossible("bug"))
     else:
-        with session.transaction(resources.engine) as transaction:
-            rank = resources.line.rank(job.requester)
-            jobs.prepared(
+        rank = resources.line.rank(job.requester)
+        session.persist(
+            resources.engine,
+            lambda transaction: jobs.prepared(
                 transaction, job.id, job.fence, server.name, question, steps, resources.clock(), rank
-            )
+            ),
+            WITHIN,
+        )
         log.info("job.prepared", steps=len(steps))
         resources.bell.ring_infer(server.name, min(len(steps), server.limit or MOST_BELLS))
     for lane in posts.lanes(job):
@@ -65,10 +76,13 @@ def prepare(resources: Resources, job_id: str) -> None:
 
 
 def _end(resources: Resources, job: Job, impossible: Impossible) -> None:
-    with session.transaction(resources.engine) as transaction:
-        jobs.cannot_prepare(
+    session.persist(
+        resources.engine,
+        lambda transaction: jobs.cannot_prepare(
             transaction, job.id, job.fence, impossible.code, impossible.params, resources.clock()
-        )
+        ),
+        WITHIN,
+    )
 
 
 def _server(resources: Resources, job: Job) -> Server:

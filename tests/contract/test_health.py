@@ -1,6 +1,7 @@
 """`/healthz`, `/readyz` and `/metrics`: what platforms and Prometheus read."""
 
 from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -40,12 +41,42 @@ def test_alive_needs_neither_database_nor_broker() -> None:
 
 
 @pytest.mark.parametrize("broker", ["valkey_url", "rabbitmq_url"])
-def test_ready_when_both_answer(sqlite_url: str, broker: str, request: pytest.FixtureRequest) -> None:
-    """The database with our tables, and the broker."""
+def test_ready_when_both_answer_and_somebody_sweeps(
+    sqlite_url: str, broker: str, request: pytest.FixtureRequest
+) -> None:
+    """The database with our tables, the broker, and a sweep not long ago."""
     with rig.opened(sqlite_url, broker_url=request.getfixturevalue(broker)) as door:
+        swept(door, rig.NOW)
         answer = door.client.get("/readyz")
 
-        assert (answer.status_code, answer.json()) == (200, {"database": "ok", "broker": "ok"})
+        all_well = {"database": "ok", "broker": "ok", "sweep": "ok"}
+        assert (answer.status_code, answer.json()) == (200, all_well)
+
+
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [(None, "never"), (rig.NOW - timedelta(seconds=61), "61 s ago")],
+    ids=["never", "long ago"],
+)
+def test_not_ready_without_sweeps(either_door: Door, valkey_url: str, at: datetime | None, says: str) -> None:
+    """With beat or deliver away, what gets lost stays lost: seen in /readyz and in the metrics."""
+    url = either_door.resources.engine.url.render_as_string(hide_password=False)
+    with rig.opened(url, broker_url=valkey_url) as door:
+        swept(door, at)
+        answer = door.client.get("/readyz")
+
+        assert (answer.status_code, answer.json()["sweep"]) == (503, says)
+        read = metrics(door)
+    assert read.get(("threadline_seconds_since_sweep", ())) == (61 if at else None)
+    swept(either_door, rig.NOW - timedelta(seconds=59))
+    assert metrics(either_door)["threadline_seconds_since_sweep", ()] == 59
+
+
+def swept(door: Door, at: datetime | None) -> None:
+    """A sweep of two backends at that moment; one of them was new then."""
+    with transaction(door.resources.engine) as rows:
+        for name in ("main", "other"):
+            rows.merge(Backend(name=name, limit=4, swept_at=at if name == "main" else None))
 
 
 def test_not_ready_without_the_broker(door: Door) -> None:
@@ -77,6 +108,7 @@ def test_not_ready_without_the_database(database_url: str, valkey_url: str) -> N
         assert answer.json()["broker"] == "ok"
         assert answer.json()["database"] in {"OperationalError", "ProgrammingError"}
         database.upgrade(database_url)
+        swept(door, rig.NOW)
         assert door.client.get("/readyz").status_code == 200
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from db import backends, jobs, line, posts, session
+from db import backends, jobs, line, postgresql, posts, session
 from db.models import Backend, Job, Step
 from db.states import JobState, StepState
 from tasks.sweep import sweep
@@ -124,7 +124,7 @@ def test_a_claim_that_waited_for_a_cancel_takes_nothing(postgres_engine: sa.Engi
 def test_a_process_that_freezes_in_a_transaction_does_not_keep_its_locks(
     postgres_engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(session, "_FROZEN_MS", 300)
+    monkeypatch.setattr(postgresql, "_FROZEN_MS", 300)
     frozen = session.connect(postgres_engine.url.render_as_string(hide_password=False), pool_size=1)
     in_line(postgres_engine)
     holding = sa.orm.Session(frozen)

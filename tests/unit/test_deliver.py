@@ -7,6 +7,7 @@ from db.models import Job, Lane, Post, Step
 from db.states import JobState, Origin, PostKind, PostState, StepState
 from tasks.deliver import stage
 from tasks.deliver.stage import deliver
+from tests import fakes
 from tests.fakes import (
     NOW,
     SECOND,
@@ -270,3 +271,24 @@ def test_an_answer_whose_looks_slack_refuses_comes_plain_and_whole(resources, sl
     [upload] = slack.called("files_upload_v2")
     assert upload["content"] == "It began <late>."
     assert the(resources.engine, Job, job.id).state is JobState.DONE
+
+
+def test_a_process_that_is_to_end_leaves_the_rest_of_its_lane_to_another(
+    resources, slack: Slack, bell, clock
+):
+    """The post under way is recorded, the lane is free at once, and a bell rings for it."""
+    for _ in range(2):
+        accepted(resources.engine)
+    send = slack.chat_postMessage
+
+    def told(**message):
+        resources.stopping.set()
+        return send(**message)
+
+    slack.chat_postMessage = told
+    deliver(resources, LANE)
+    assert [post.state for post in of_kind(resources, PostKind.CARD)] == [PostState.SHOWN, PostState.WANTED]
+    assert bell.rung == [("deliver", LANE)]
+    other = fakes.resources(resources.engine, clock)
+    deliver(other, LANE)
+    assert [post.state for post in of_kind(resources, PostKind.CARD)] == [PostState.SHOWN] * 2

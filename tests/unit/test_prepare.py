@@ -5,7 +5,7 @@ import pytest
 from db import jobs
 from db.models import Job, Post, Step
 from db.states import JobState, Origin, PostKind
-from tasks import pipeline, recipes, slack
+from tasks import children, pipeline, recipes, slack
 from tasks.prepare import stage
 from tasks.prepare.stage import prepare
 from tests import fakes
@@ -259,3 +259,14 @@ def test_a_job_left_by_a_dead_worker_is_prepared(resources, clock):
 def test_the_lease_outlives_the_time_limit():
     assert pipeline.PREPARE_TIME_LIMIT < stage.LEASE
     assert slack.TIMEOUT < pipeline.PREPARE_TIME_LIMIT
+
+
+def test_a_process_that_ends_at_once_gives_its_job_back(resources, bell, monkeypatch):
+    """Told in the middle of a text: the job is free at once, and this claim does not count."""
+    job = accepted(resources.engine)
+    monkeypatch.setattr(stage, "_plan", lambda *_: children._leave(0, None))
+    with pytest.raises(SystemExit):
+        prepare(resources, job.id)
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.claims, after.lease_until) == (JobState.PREPARING, 0, NOW)
+    assert do(resources.engine, jobs.claim, job.id, NOW + SECOND, LEASE) is not None

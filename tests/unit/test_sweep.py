@@ -20,6 +20,16 @@ def test_a_quiet_house_rings_for_nothing(resources, bell):
     assert bell.rung == []
 
 
+def test_a_sweep_leaves_its_time_but_does_not_write_it_every_second(resources, clock):
+    sweep(resources)
+    clock.move(4 * SECOND)
+    sweep(resources)
+    assert the(resources.engine, Backend, "main").swept_at == NOW
+    clock.move(SECOND)
+    sweep(resources)
+    assert the(resources.engine, Backend, "main").swept_at == NOW + 5 * SECOND
+
+
 def test_lost_bells_are_rung_again(resources, bell, clock):
     declare(resources.engine, limit=2)
     job = accepted(resources.engine, channel="C1")

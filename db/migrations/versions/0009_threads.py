@@ -6,8 +6,8 @@ Only adds: code of the version before goes on working.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0009"
+down_revision = "0003"
 
 
 def upgrade() -> None:
