@@ -36,6 +36,8 @@ def deliver(resources: Resources, lane: str) -> None:
             return
     with session.transaction(resources.engine) as transaction:
         work = posts.claim(transaction, lane, resources.clock(), LEASE)
+    if work is not None:
+        log.debug("claimed")
     while work is not None:
         structlog.contextvars.bind_contextvars(job_id=work.job.id, post=work.post.id, kind=work.post.kind)
         outcome = _show(resources, work)
@@ -45,6 +47,8 @@ def deliver(resources: Resources, lane: str) -> None:
                 return
             _record(transaction, work, outcome, resources.clock())
             following = posts.take_next(transaction, lane, resources.clock(), LEASE)
+        if following is None:
+            log.debug("released")
         if isinstance(outcome, Moved):
             resources.bell.ring_deliver(posts.slack_lane(outcome.channel))
         work = following

@@ -59,8 +59,10 @@ def serve(resources: Resources, server: Server) -> bool:
     if claimed is None:
         return False
     with structlog.contextvars.bound_contextvars(job_id=claimed.job_id, step=claimed.step_id):
+        log.debug("claimed")
         _ring_lanes(resources, claimed)
         _call(resources, server, claimed)
+        log.debug("released")
         _ring_lanes(resources, claimed)
     return True
 
