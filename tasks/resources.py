@@ -13,6 +13,7 @@ from db import session
 from tasks import linefile, recipes, slack
 from tasks.app import make_celery
 from tasks.bell import Bell
+from tasks.deadman import Deadman
 from tasks.settings import Settings
 
 
@@ -34,6 +35,8 @@ class Resources:
         self.patience = patience
         # Set when the process is told to end: what runs goes on, and nothing more is claimed.
         self.stopping = threading.Event()
+        # Ends the process when it is frozen in the middle of a claim; a worker starts it (tasks.worker).
+        self.deadman = Deadman()
         # Until when not to ask which servers for their gauges (tasks.infer.learn).
         self.without_gauges: dict[str, datetime] = {}
         self.clock = clock

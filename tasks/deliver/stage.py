@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db import jobs, posts, session
 from db.posts import Work
 from db.states import PostKind
-from tasks import slack
+from tasks import deadman, slack
 from tasks.deliver import callback, show
 from tasks.deliver.show import Failed, Moved, Outcome, Shown
 from tasks.resources import Resources
@@ -35,18 +35,28 @@ def deliver(resources: Resources, lane: str) -> None:
         if not posts.is_due(reading, lane, resources.clock()):
             return
     with session.transaction(resources.engine) as transaction:
-        work = posts.claim(transaction, lane, resources.clock(), LEASE)
+        now = resources.clock()
+        work = posts.claim(transaction, lane, now, LEASE)
     if work is not None:
         log.debug("claimed")
     while work is not None:
         structlog.contextvars.bind_contextvars(job_id=work.job.id, post=work.post.id, kind=work.post.kind)
-        outcome = _show(resources, work)
+        left = now + LEASE - resources.clock()
+        if left <= deadman.MARGIN:
+            # The database took as long as the lease lasts: somebody else shows it.
+            return
+        resources.deadman.hold(work, left)
+        try:
+            outcome = _show(resources, work)
+        finally:
+            resources.deadman.release(work)
         with session.transaction(resources.engine) as transaction:
             if not posts.holds(transaction, work):
                 log.warning("lane.lost", lane=lane)
                 return
-            _record(transaction, work, outcome, resources.clock())
-            following = posts.take_next(transaction, lane, resources.clock(), LEASE)
+            now = resources.clock()
+            _record(transaction, work, outcome, now)
+            following = posts.take_next(transaction, lane, now, LEASE)
         if following is None:
             log.debug("released")
         if isinstance(outcome, Moved):

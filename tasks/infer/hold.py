@@ -44,4 +44,7 @@ class Hold:
             log.warning("lease.unrenewed", error=type(error).__name__)
             return now - self._renewed < LEASE - HEARTBEAT
         self._renewed = now
+        if held:
+            left = now + LEASE - self._resources.clock()
+            self._resources.deadman.hold(self._claimed, left)
         return held
