@@ -50,6 +50,14 @@ _MODEL_FAULTS = {
 }
 
 
+def wrong(seen: dict[str, Any]) -> dict[str, int]:
+    """What of a run is not as it must be."""
+    found = {what: seen[what] for what in MUST_BE_ZERO if seen[what]}
+    if seen["peak_in_flight"] > seen["limit"]:
+        found["peak_in_flight"] = seen["peak_in_flight"]
+    return found
+
+
 def run(pair: str, seed: int, size: Size, say: Say) -> dict[str, Any]:
     """Everything that was seen, for the results."""
     begun = time.monotonic()

@@ -17,9 +17,8 @@ def test_nothing_is_lost_and_nothing_is_said_twice(pair: str) -> None:
     # A new plan each time; the number in the failure makes the same one again: `make chaos ARGS="--short --seed N"`.
     seed = secrets.randbelow(10**6)
     seen = run.run(pair, seed, plan.SHORT, print)
-    wrong = {what: seen[what] for what in run.MUST_BE_ZERO if seen[what]}
+    wrong = run.wrong(seen)
     assert not wrong, f"seed {seed}: {wrong}\n" + "\n".join(seen["notes"])
-    assert seen["peak_in_flight"] <= seen["limit"], f"seed {seed}"
     assert seen["acknowledged"] > seen["requests"] / 2, f"seed {seed}: too little was asked to say anything"
 
 
