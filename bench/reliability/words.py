@@ -46,7 +46,7 @@ NUMBERS = """How to read it:
 
 - *Sent*: mentions, mentions in threads, direct messages, slash commands and HTTP requests, of 60 to 3,200 words. Meanwhile both
   stand-ins misbehave by chance: Slack refuses, times out before and after the effect and drops connections in about 13 of 100
-  calls, events come twice, late, or as two; the model server refuses, breaks off, stalls and slows down in about 12 of 100.
+  calls, events come twice, late, or as two; the model server refuses, breaks off, stalls and slows down in about 11 of 100.
   People press Cancel, and Retry twice.
 - *Acknowledged*: a 2xx reached Slack's stand-in or the service that asked, perhaps after retries. What was not acknowledged
   may have got in all the same, and is judged as well, except that it may be missing.

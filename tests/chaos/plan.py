@@ -30,7 +30,7 @@ class Size:
 # Four runs of this, one for each pair: 2,000 requests, 208 kills of workers, 52 of web and beat, 20 of the broker,
 # 12 restarts of the database.
 FULL = Size(
-    seconds=400,
+    seconds=340,
     requests=500,
     worker_kills=52,
     front_kills=13,

@@ -45,7 +45,7 @@ _MODEL_FAULTS = {
     "no_done": 0.01,
     "error_in_stream": 0.01,
     # Calls of up to a minute, longer than a lease.
-    "slow": 0.02,
+    "slow": 0.01,
     "stall": 0.01,
 }
 
@@ -179,7 +179,7 @@ def _misbehave(running: World) -> None:
     """Faults of both stand-ins, by chance, all the time."""
     slack, model = running.play.slack, running.play.model
     slack.limits.enforce = False
-    shape = {"slots": 64, "answer": "echo", "tokens_per_second": 120.0, "first_token_seconds": 0.1}
+    shape = {"slots": 64, "answer": "echo", "tokens_per_second": 240.0, "first_token_seconds": 0.1}
     model.engine.become(model.engine.shape.changed(shape), reload=False)
     for kind, chance in _SLACK_FAULTS.items():
         slack.faults.order_call({"kind": kind, "method": "*", "times": None, "probability": chance})
