@@ -430,3 +430,34 @@ def test_a_call_outlives_one_missed_renewal_and_not_two(resources, clock: Clock,
         assert stream.closed
         assert stream.read == 1 + missed
     away.dispose()
+
+
+def test_a_call_is_watched_while_it_runs_and_not_before_or_after(resources):
+    """A process that freezes in the middle is ended (decision 0017); one that waits for bells is not."""
+    in_line(resources.engine)
+    held = []
+
+    def reply(call):
+        held.append(resources.deadman.held())
+        return fakes.says("Done.")(call)
+
+    run(resources, Model(reply))
+    assert held == [1]
+    assert resources.deadman.held() == 0
+
+
+def test_a_claim_that_took_as_long_as_its_lease_asks_nobody(resources, clock, monkeypatch):
+    """Its slot is about to be another's: the step goes back to the line, with no attempt used."""
+    in_line(resources.engine)
+    claim = line.claim
+
+    def slow(*given):
+        taken = claim(*given)
+        clock.move(hold.LEASE - SECOND)
+        return taken
+
+    monkeypatch.setattr(line, "claim", slow)
+    model = run(resources, Model())
+    assert model.asked == []
+    [step] = rows(resources.engine, Step)
+    assert (step.state, step.attempts) == ("waiting", 0)
