@@ -21,7 +21,7 @@ MUST_BE_ZERO = ("lost", "answered_twice", "posted_twice", "out_of_order", "wrong
 Say = Callable[[str], None]
 
 # After the last fault: a lease, what waits in line, and what is posted at Slack's pace.
-SETTLE_SECONDS = 150.0
+SETTLE_SECONDS = 240.0
 PROGRESS_SECONDS = 15.0
 
 # One in so many calls or events meets it.

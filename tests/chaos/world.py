@@ -21,7 +21,7 @@ from tests.chaos.fleet import ROOT, Fleet
 from tests.chaos.links import Network
 
 API_TOKEN = "chaos-token-0123456789"
-LIMIT = 6
+LIMIT = 4
 
 # Slack repeats an event after 0 s, 1 minute and 5 minutes; here sooner, so that a run has an end.
 EVENT_RETRY_SECONDS = (0.0, 5.0, 15.0)
