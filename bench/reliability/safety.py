@@ -15,7 +15,7 @@ from bench.numbers import percentile
 from bench.say import Say
 from db import line, session
 from db.line import Claimed
-from db.models import Step, table
+from db.models import Job, Step, table
 from db.states import StepState
 from tasks.infer.hold import HEARTBEAT, LOOK
 from tests import services
@@ -90,11 +90,9 @@ def _without_fences() -> Iterator[None]:
     kept = line._TAKE, line._HELD, line._ANSWER, line._OURS  # noqa: SLF001
     taken = {"state": StepState.RUNNING, "started_at": sa.bindparam("now", type_=steps.c.started_at.type)}
     line._TAKE = sa.update(steps).where(here).values(**taken)  # noqa: SLF001
-    held = sa.select(Step.attempt, Step.level, Step.charged, line.Job.state, line.Job.attempt.label("wanted"))
+    held = sa.select(Step.attempt, Step.level, Step.charged, Job.state, Job.attempt.label("wanted"))
     line._HELD = (  # noqa: SLF001
-        held.join(line.Job, line.Job.id == Step.job_id)
-        .where(Step.id == sa.bindparam("step"))
-        .with_for_update(of=line.Job)
+        held.join(Job, Job.id == Step.job_id).where(Step.id == sa.bindparam("step")).with_for_update(of=Job)
     )
     answered = {
         "state": StepState.DONE,

@@ -165,7 +165,7 @@ def _is_ready(port: int) -> bool:
 
 
 def keep(folder: pathlib.Path) -> None:
-    """The logs and the database of a run that failed."""
+    """The logs and the database of a run that failed, in .threadline/chaos."""
     kept = ROOT / ".threadline" / "chaos"
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(folder, kept)
