@@ -54,8 +54,10 @@ NUMBERS = """How to read it:
 - *Answered twice*: two jobs for one request, or two outcomes of one attempt. *Posted twice*: two messages with the same
   post's metadata. *In the wrong thread*: also an answer that holds another request's mark.
 - *In flight* is counted by the model server's stand-in, from a call's arrival to its last token or its client's end.
-- *Recovery*: from the SIGKILL of a worker that held a claim to the moment when the same work was claimed again, with the
-  number of such claims. Other faults go on meanwhile, so the longest is of several at once.
+- *Back in line*, *runs again*, *go on*: seconds from the SIGKILL of a worker that held a claim until the sweep had freed it, and
+  until the same work was claimed again, with the number of such claims. A call that is back in line waits for its turn and
+  for a slot; the slots of killed workers stay empty for a lease. Other faults go on meanwhile, so the longest is of
+  several at once, such as a database that is down.
 - *Stock Celery* has its tasks acknowledged late, rejected on a lost worker, a prefetch of one, a visibility timeout of 30 s
   and kombu's quickest redelivery: 8 threads in each of 2 workers, tasks of 50 ms, a backlog. Every task counts its runs
   in another Redis. *Answered twice* are tasks that ran to their end twice; its 20,000 tasks are shorter than our

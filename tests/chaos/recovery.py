@@ -1,4 +1,4 @@
-"""How long work stood still after its worker was killed, read from the workers' logs."""
+"""How long work stood still after its worker was killed, read from the workers' logs and the jobs' timelines."""
 
 import datetime as dt
 import json
@@ -7,10 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
+
+from db import session
+from db.models import Event
 from tests.chaos.fleet import Fleet
 
-# What a claim is for: a call, a job to prepare, or a lane.
-_KINDS = ("infer", "prepare", "deliver")
+# What a claim is for: a call, a job to prepare, or a lane. `in_line`: a call is back in the line.
+_KINDS = ("infer", "prepare", "deliver", "in_line")
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,10 @@ class Kill:
     at: float
 
 
-def times(fleet: Fleet, kills: Iterable[Kill]) -> dict[str, list[float]]:
+def times(fleet: Fleet, kills: Iterable[Kill], engine: sa.Engine) -> dict[str, list[float]]:
     """For each kind of work, the seconds from each kill of a claim's holder until that work was claimed again.
 
-    Work that nobody needed to claim again, such as that of a job cancelled meanwhile, is not among them.
+    For `in_line`, until the sweep had put the call back in the line, where it may wait for a slot. Work that nobody needed to claim again, such as that of a job cancelled meanwhile, is not among them.
     """
     claims: dict[tuple[str, Any], list[float]] = defaultdict(list)
     held: dict[tuple[str, int], set[tuple[str, Any]]] = {}
@@ -38,13 +42,24 @@ def times(fleet: Fleet, kills: Iterable[Kill]) -> dict[str, list[float]]:
                     holds.add(work)
                 else:
                     holds.discard(work)
+    freed = _freed(engine)
     found: dict[str, list[float]] = {kind: [] for kind in _KINDS}
     for kill in kills:
         for work in held.get((kill.name, kill.life), ()):
-            again = [at for at in claims[work] if at > kill.at]
-            if again:
-                found[work[0]].append(round(min(again) - kill.at, 2))
+            for kind, moments in ((work[0], claims[work]), ("in_line", freed[work])):
+                again = [at for at in moments if at > kill.at]
+                if again:
+                    found[kind].append(round(min(again) - kill.at, 2))
     return found
+
+
+def _freed(engine: sa.Engine) -> dict[tuple[str, Any], list[float]]:
+    """When calls were put back in the line, as their jobs' timelines say."""
+    freed = defaultdict(list)
+    with session.reading(engine) as reading:
+        for event in reading.scalars(sa.select(Event).where(Event.name == "lease lost")):
+            freed["infer", event.detail["step"]].append(event.at.timestamp())
+    return freed
 
 
 def _lines(log: str) -> Iterator[tuple[float, str, tuple[str, Any]]]:

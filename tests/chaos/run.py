@@ -52,7 +52,7 @@ def run(pair: str, seed: int, size: Size, say: Say) -> dict[str, Any]:
             verdict = ledger.judge(
                 people.asks, people.acknowledged(), engine, ledger.said(running.play.slack)
             )
-            recovered = recovery.times(running.fleet, monkey.kills)
+            recovered = recovery.times(running.fleet, monkey.kills, engine)
             seen = {
                 "pair": pair,
                 "seed": seed,

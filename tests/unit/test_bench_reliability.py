@@ -26,6 +26,7 @@ SEEN = {
     "calls_completed": 505,
     "answers_used": 498,
     "recovery": {
+        "in_line": {"count": 17, "p50": 29.8, "max": 31.0},
         "infer": {"count": 17, "p50": 31.2, "max": 39.9},
         "prepare": {"count": 0},
         "deliver": {"count": 1, "p50": 35.0, "max": 35.0},
@@ -63,7 +64,7 @@ def test_the_table_has_a_column_for_each_run_and_stock_celery_beside(tmp_path):
     assert "| SIGKILL of workers | 23 | 52 |" in text
     assert "| **lost** | **0** | **11** |" in text
     assert "| **peak in flight** / limit | **6** / 6 |  |" in text
-    assert "| recovery of a model call, p50 / max | 31.2 / 39.9 s (17) | 30.0 / 61.5 s (300) |" in text
+    assert "| a call runs again, p50 / max | 31.2 / 39.9 s (17) | 30.0 / 61.5 s (300) |" in text
     assert "short form" not in text
     assert "| PostgreSQL | as it is | 300 | 2.0 ms | 2.0 ms |" in text
 
