@@ -42,7 +42,7 @@ def _pairs(pairs: list[Data], stock: Data | None) -> str:
         for label, value in _stock(case).items():
             rows[label].append(value)
     table = markdown.table(["", *heads], [[label, *cells] for label, cells in rows.items()])
-    short = [found for found in pairs if found["quick"]]
+    short = [found for found in (*pairs, stock) if found and found["quick"]]
     mark = (
         "**Some columns are from the short form (`--short`), with far fewer faults than `make chaos`.**\n\n"
         if short

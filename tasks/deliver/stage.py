@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 # Longer than the calls of one post may take together, each within its time-out: a name, a look-up, and the three
 # of a file's upload.
-LEASE = 5 * slack.TIMEOUT + timedelta(seconds=5)
+LEASE = 5 * slack.TIMEOUT + deadman.MARGIN
 
 # DESIGN section 6: a card is edited at most once a second.
 EDIT_EVERY = timedelta(seconds=1)
