@@ -7,7 +7,7 @@ ARGS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint format bench docs pictures lock
+.PHONY: help setup setup-dev run test lint format bench chaos docs pictures lock
 
 help: ## What can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ format: setup-dev ## Mend style and format where a machine can
 
 bench: setup-dev ## Measure for an hour, beside what people would use instead (ARGS="--only path")
 	$(BIN)/python -m bench $(ARGS)
+
+chaos: setup-dev ## Break everything while people ask, for some 35 minutes (ARGS="--only sqlite-redis --seed 7")
+	$(BIN)/python -m bench.reliability $(ARGS)
 
 docs: setup-dev ## Write the reference pages that come from the code
 	@$(BIN)/python -m docs.reference.generate

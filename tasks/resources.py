@@ -12,6 +12,7 @@ from db import session
 from tasks import linefile, recipes, slack
 from tasks.app import make_celery
 from tasks.bell import Bell
+from tasks.deadman import Deadman
 from tasks.settings import Settings
 from tasks.stopping import Stopping
 
@@ -37,6 +38,8 @@ class Resources:
         self.settings = settings
         self.patience = patience
         self.stopping = Stopping(clock)
+        # Ends the process when it is frozen in the middle of a claim; a worker starts it (tasks.worker).
+        self.deadman = Deadman()
         # Until when not to ask which servers for their gauges (tasks.infer.learn).
         self.without_gauges: dict[str, datetime] = {}
         self.clock = clock

@@ -55,6 +55,9 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
     # What is loaded by now stays shared between a pool's processes: the collector would copy it by looking at it.
     gc.collect()
     gc.freeze()
+    if process != "prepare":
+        # What prepare does is written with a fence; calls and posts are outside, where no fence holds.
+        resources.deadman.start()
     worker = celery.Worker(
         hostname=f"{process}@%h",
         queues=queues,

@@ -12,6 +12,7 @@ import hmac
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 # A request signed this long ago is outside the 300 seconds that receivers allow.
 STALE_SECONDS = 600
+# As many as `GET /control/calls` remembers.
+REMEMBERED = 50_000
 AGENT = "Slackbot 1.0 (+https://api.slack.com/robots)"
 
 
@@ -52,6 +55,8 @@ class Delivery:
     def __init__(self, slack: Slack) -> None:
         self._slack = slack
         self._tasks: set[asyncio.Task[None]] = set()
+        # The `event_id`s that the app acknowledged, for a ledger.
+        self.acknowledged: deque[str] = deque(maxlen=REMEMBERED)
 
     def event(self, envelope: dict[str, Any]) -> str:
         """Send an event in the background, with retries. Returns its `event_id`."""
@@ -96,10 +101,12 @@ class Delivery:
         answer = await self._send("events_api", envelope)
         for attempt, pause in enumerate(self._slack.config.event_retry_seconds, start=1):
             if answer.ok or answer.no_retry:
-                return
+                break
             await asyncio.sleep(pause)
             answer = await self._send("events_api", envelope, (attempt, answer.error or "http_error"))
-        if not answer.ok:
+        if answer.ok:
+            self.acknowledged.append(str(envelope["event_id"]))
+        elif not answer.no_retry:
             log.info("event given up: id=%s reason=%s", envelope["event_id"], answer.error)
 
     async def _send(self, kind: str, payload: dict[str, Any], retry: tuple[int, str] | None = None) -> Answer:

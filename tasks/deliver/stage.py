@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db import jobs, posts, session
 from db.posts import Work
 from db.states import PostKind
-from tasks import slack
+from tasks import deadman, slack
 from tasks.deliver import callback, show
 from tasks.deliver.show import Failed, Moved, Outcome, Shown
 from tasks.resources import Resources
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 # Longer than the calls of one post may take together, each within its time-out: a name, a look-up, and the three
 # of a file's upload.
-LEASE = 5 * slack.TIMEOUT + timedelta(seconds=5)
+LEASE = 5 * slack.TIMEOUT + deadman.MARGIN
 
 # DESIGN section 6: a card is edited at most once a second.
 EDIT_EVERY = timedelta(seconds=1)
@@ -36,16 +36,30 @@ def deliver(resources: Resources, lane: str) -> None:
         if not posts.is_due(reading, lane, resources.clock()):
             return
     with session.transaction(resources.engine) as transaction:
-        work = posts.claim(transaction, lane, resources.clock(), LEASE)
+        now = resources.clock()
+        work = posts.claim(transaction, lane, now, LEASE)
+    if work is not None:
+        log.debug("claimed")
     while work is not None:
         structlog.contextvars.bind_contextvars(job_id=work.job.id, post=work.post.id, kind=work.post.kind)
-        outcome = _show(resources, work)
+        left = now + LEASE - resources.clock()
+        if left <= deadman.MARGIN:
+            # The database took as long as the lease lasts: somebody else shows it.
+            return
+        resources.deadman.hold(work, left)
+        try:
+            outcome = _show(resources, work)
+        finally:
+            resources.deadman.release(work)
+        now = resources.clock()
         recorded, following = session.persist(
             resources.engine, functools.partial(_go_on, resources, work, outcome)
         )
         if not recorded:
             log.warning("lane.lost", lane=lane)
             return
+        if following is None:
+            log.debug("released")
         if isinstance(outcome, Moved):
             resources.bell.ring_deliver(posts.slack_lane(outcome.channel))
         if following is None and resources.stopping.is_set():

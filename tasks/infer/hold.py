@@ -52,4 +52,7 @@ class Hold:
         with session.transaction(heartbeats) as transaction:
             held = line.renew(transaction, self._claimed, text, tokens_out, now, LEASE)
         self._renewed = now
+        if held:
+            left = now + LEASE - self._resources.clock()
+            self._resources.deadman.hold(self._claimed, left)
         return held

@@ -9,7 +9,7 @@ from db import backends, jobs, line, posts, session
 from db.jobs import NewStep
 from db.line import Claimed, LevelDone
 from db.models import Backend
-from tasks import plan
+from tasks import deadman, plan
 from tasks.infer import client, errors, hold, learn
 from tasks.linefile import Server
 from tasks.resources import Resources
@@ -59,8 +59,10 @@ def serve(resources: Resources, server: Server) -> bool:
     if claimed is None:
         return False
     with structlog.contextvars.bound_contextvars(job_id=claimed.job_id, step=claimed.step_id):
+        log.debug("claimed")
         _ring_lanes(resources, claimed)
         _call(resources, server, claimed)
+        log.debug("released")
         _ring_lanes(resources, claimed)
     return True
 
@@ -92,7 +94,9 @@ def _call(resources: Resources, server: Server, claimed: Claimed) -> None:
 
 
 def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answer:
-    settings = resources.settings
+    left = claimed.claimed_at + hold.LEASE - resources.clock()
+    if left <= deadman.MARGIN:
+        raise errors.Stopped("the database took as long as the lease lasts")
     held = hold.Hold(resources, claimed)
     troubled = claimed.backend_was_troubled
 
@@ -104,6 +108,17 @@ def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answe
             _recovered(resources, server.name)
         return held.stands(text, tokens_out)
 
+    resources.deadman.hold(claimed, left)
+    try:
+        return _complete(resources, server, claimed, go_on)
+    finally:
+        resources.deadman.release(claimed)
+
+
+def _complete(
+    resources: Resources, server: Server, claimed: Claimed, go_on: client.OnProgress
+) -> client.Answer:
+    settings = resources.settings
     return client.complete(
         resources.http,
         server.url,

@@ -43,6 +43,7 @@ def prepare(resources: Resources, job_id: str) -> None:
         job = jobs.claim(transaction, job_id, resources.clock(), LEASE)
     if job is None:
         return
+    log.debug("claimed")
     try:
         server = _server(resources, job)
         question, steps = _plan(resources, job, server)
@@ -71,6 +72,7 @@ def prepare(resources: Resources, job_id: str) -> None:
         )
         log.info("job.prepared", steps=len(steps))
         resources.bell.ring_infer(server.name, min(len(steps), server.limit or MOST_BELLS))
+    log.debug("released")
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
 

@@ -54,6 +54,17 @@ class TestEvents:
         quiet(rig)
         assert rig.receiver.received.empty()
 
+    def test_the_ledger_knows_what_was_acknowledged(self, rig: Rig) -> None:
+        """An event that got a 2xx, perhaps after a retry; not one that was given up."""
+        rig.receiver.reply = lambda got: (200 if "x-slack-retry-num" in got.headers else 500, {}, b"")
+        late = rig.act("say", user="U0ADA", channel="C0GENERAL", text="<@U0BOT> one")["event_ids"]
+        quiet(rig)
+        rig.receiver.reply = lambda _: (500, {}, b"")
+        never = rig.act("say", user="U0ADA", channel="C0GENERAL", text="<@U0BOT> two")["event_ids"]
+        quiet(rig)
+        assert set(late) <= set(rig.running.slack.delivery.acknowledged)
+        assert not set(never) & set(rig.running.slack.delivery.acknowledged)
+
     def test_a_direct_message_and_a_reply_in_it(self, rig: Rig) -> None:
         root = rig.act("say", user="U0MINJI", channel="D0MINJI", text="안녕")["ts"]
         first = rig.receiver.next().payload["event"]

@@ -155,3 +155,39 @@ def test_a_worker_that_lost_its_lane_records_nothing(resources, slack: Slack, cl
     [card] = of_kind(resources, PostKind.CARD)
     assert (card.state, card.ts, card.sending_since) == (PostState.WANTED, None, clock.now)
     assert card.job_id == job.id
+
+
+def test_a_post_is_watched_while_it_is_sent(resources, slack: Slack, clock, monkeypatch):
+    """Whoever freezes before it speaks is ended, and cannot speak after somebody else has (decision 0017)."""
+    accepted(resources.engine)
+    held, post = [], slack.chat_postMessage
+
+    def send(**message):
+        held.append(resources.deadman.held())
+        return post(**message)
+
+    monkeypatch.setattr(slack, "chat_postMessage", send)
+    deliver(resources, LANE)
+    assert held == [1]
+    assert resources.deadman.held() == 0
+
+
+def test_a_lane_that_took_as_long_as_its_lease_to_get_says_nothing(
+    resources, slack: Slack, clock, monkeypatch
+):
+    """Its lease is about to be another's: the post waits for whoever comes next."""
+    accepted(resources.engine)
+    claim = posts.claim
+
+    def slow(*given):
+        work = claim(*given)
+        clock.move(stage.LEASE - SECOND)
+        return work
+
+    monkeypatch.setattr(posts, "claim", slow)
+    deliver(resources, LANE)
+    assert slack.messages == []
+    monkeypatch.undo()
+    clock.move(LATER)
+    deliver(resources, LANE)
+    assert len(slack.messages) == 1

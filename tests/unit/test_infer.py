@@ -484,3 +484,34 @@ def test_a_call_that_outlasts_the_grace_of_a_process_that_is_to_end_is_given_bac
     assert the(resources.engine, Job, job.id).state is JobState.WAITING
     assert bell.rung.count(("infer", "main")) == 1
     assert do(resources.engine, line.claim, "main", clock.now, LEASE) is not None
+
+
+def test_a_call_is_watched_while_it_runs_and_not_before_or_after(resources):
+    """A process that freezes in the middle is ended (decision 0017); one that waits for bells is not."""
+    in_line(resources.engine)
+    held = []
+
+    def reply(call):
+        held.append(resources.deadman.held())
+        return fakes.says("Done.")(call)
+
+    run(resources, Model(reply))
+    assert held == [1]
+    assert resources.deadman.held() == 0
+
+
+def test_a_claim_that_took_as_long_as_its_lease_asks_nobody(resources, clock, monkeypatch):
+    """Its slot is about to be another's: the step goes back to the line, with no attempt used."""
+    in_line(resources.engine)
+    claim = line.claim
+
+    def slow(*given):
+        taken = claim(*given)
+        clock.move(hold.LEASE - SECOND)
+        return taken
+
+    monkeypatch.setattr(line, "claim", slow)
+    model = run(resources, Model())
+    assert model.asked == []
+    [step] = rows(resources.engine, Step)
+    assert (step.state, step.attempts) == ("waiting", 0)

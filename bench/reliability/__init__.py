@@ -1,0 +1,1 @@
+"""What `make chaos` measures, and docs/reliability.md."""
