@@ -198,14 +198,20 @@ def read(body: bytes, content_type: str) -> Payload:
             payload = json.loads(form["payload"]) if "payload" in form else form
     except (ValueError, RecursionError) as error:
         raise Malformed(type(error).__name__) from None
+    return checked(payload)
+
+
+def checked(payload: object) -> Payload:
+    """What Bolt takes for granted on its way to a listener, by HTTP or by Socket Mode; raises Malformed."""
     if not isinstance(payload, Mapping) or not payload:
         raise Malformed("payload")
-    # What Bolt takes for granted on its way to a listener.
     for key in ("event", "view"):
         if not isinstance(payload.get(key, {}), Mapping):
             raise Malformed(key)
     if "actions" in payload:
-        _action(payload)
+        action = _action(payload)
+        if payload.get("type") == "block_actions":
+            _word(action, "action_id", 255)
     return payload
 
 

@@ -5,12 +5,13 @@ import time
 from datetime import timedelta
 
 import structlog
-from slack_bolt import App
+from slack_bolt import App, BoltResponse
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.adapter.socket_mode.internals import run_bolt_app, send_response
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
+from bot import payloads
 from bot.metrics import Metrics
 from tasks import slack
 from tasks.resources import Resources
@@ -44,11 +45,23 @@ class Socket(SocketModeHandler):
         self.close()  # type: ignore[no-untyped-call]  # Bolt's
 
     def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]  # as in Bolt
-        """Answer one envelope, as Bolt does, and count it."""
+        """Answer one envelope, as Bolt does, and count it. What is no payload gets no answer, as by HTTP a 400."""
         began = time.time()
-        response = run_bolt_app(self.app, req)
+        response = self._answer(req)
         send_response(client, req, response, began)
         self._metrics.acknowledged("socket", response.status, time.time() - began)
+
+    def _answer(self, req: SocketModeRequest) -> BoltResponse:
+        try:
+            payloads.checked(req.payload)
+            response: BoltResponse = run_bolt_app(self.app, req)
+        except payloads.Malformed as error:
+            log.warning("payload.malformed", missing=str(error))
+            response = BoltResponse(status=400)
+        except Exception as error:  # noqa: BLE001 (a door, as in bot.web: slack-sdk would log what it caught)
+            log.warning("payload.malformed", missing=type(error).__name__)
+            response = BoltResponse(status=400)
+        return response
 
     def _open(self) -> None:
         while not self._ended.is_set():

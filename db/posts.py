@@ -31,6 +31,8 @@ class Work:
     card_ts: str | None
     # An earlier try ended without a word: Slack may hold the message already.
     unclear: bool
+    # The lane is ours until then.
+    until: datetime
 
 
 def _due() -> ColumnElement[bool]:
@@ -208,9 +210,12 @@ def take_next(session: Session, lane_name: str, now: datetime, lease: timedelta)
     lane.fence += 1
     lane.lease_until = now + lease
     unclear = post.sending_since is not None
-    post.sending_since = now
+    # The first try without a word: what it left is looked for from then on.
+    post.sending_since = post.sending_since or now
     post.tries += 1
-    return Work(post=post, job=job, fence=lane.fence, card_ts=card_ts, unclear=unclear)
+    return Work(
+        post=post, job=job, fence=lane.fence, card_ts=card_ts, unclear=unclear, until=lane.lease_until
+    )
 
 
 def let_go(session: Session, lane_name: str) -> None:
@@ -221,6 +226,15 @@ def let_go(session: Session, lane_name: str) -> None:
 def holds(session: Session, work: Work) -> bool:
     """Lock the lane and say whether this claim on it still stands (I6)."""
     return _locked_lane(session, work.post.lane).fence == work.fence
+
+
+def renew(session: Session, work: Work, until: datetime) -> bool:
+    """Keep the lane for longer; False when somebody else has it, and must not be spoken over."""
+    lane = _locked_lane(session, work.post.lane)
+    if lane.fence != work.fence:
+        return False
+    lane.lease_until = until
+    return True
 
 
 def shown(
@@ -263,6 +277,21 @@ def show_plainly(session: Session, work: Work, now: datetime) -> None:
     """Slack refuses how a post looks: it is wanted again, without any looks."""
     values = {"body": {"plain": True}, "not_before": now, "sending_since": None}
     session.execute(update(Post).where(Post.id == work.post.id).values(values))
+
+
+def say_in_card(session: Session, work: Work) -> None:
+    """Slack may hold this post and does not let us look: from now on it stands in the job's card."""
+    session.execute(
+        update(Post)
+        .where(Post.id == work.post.id)
+        .values(state=PostState.SHOWN, body={**work.post.body, "in_card": True}, sending_since=None)
+    )
+    refresh_card(session, work.job.id)
+
+
+def in_card(session: Session, job_id: str) -> Sequence[Post]:
+    """The posts of a job that stand in its card, in the order they were wanted."""
+    return [post for post in of_job(session, job_id) if post.body.get("in_card")]
 
 
 def hold_lane(session: Session, lane_name: str, until: datetime) -> None:

@@ -4,8 +4,8 @@ import logging
 import sys
 
 import structlog
-from structlog.tracebacks import ExceptionDictTransformer
 
+from tasks import tracebacks
 from tasks.settings import Settings
 
 
@@ -25,15 +25,12 @@ def configure(settings: Settings, process: str) -> None:
     ]
     if settings.log_format == "json":
         last: list[structlog.typing.Processor] = [
-            # Without local variables: they hold what people wrote.
-            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.ExceptionRenderer(tracebacks.outline),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     else:
         last = [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=tracebacks.write)
         ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -2,27 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-import structlog
 from slack_sdk.webhook import WebhookClient
 
-from db import line, session
+from db import line, posts, session
 from db import people as people_rows
+from db.models import Post
 from db.posts import Work
-from db.states import Origin, PostKind
+from db.states import ENDED, Origin, PostKind
 from tasks import people, slack
 from tasks.catalogue import language_of, say
-from tasks.deliver import views
+from tasks.deliver import once, views
 from tasks.deliver.blocks import Message
 from tasks.resources import Resources
 from tasks.slack import Problem, Trouble
 from tasks.text import clean
-
-log = structlog.get_logger()
-
-CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -44,44 +39,58 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class InCard:
+    """It may be there, and Slack does not let us look: the card says it from now on, since an edit is no post."""
+
+    code: str
+    further: Sequence[tuple[PostKind, int]] = ()
+
+
+@dataclass(frozen=True)
 class Failed:
     """It is not there, or we do not know."""
 
     problem: Problem
 
 
-Outcome = Shown | Moved | Failed
+Outcome = Shown | Moved | InCard | Failed
 
 
 def show(resources: Resources, work: Work) -> Outcome:
     """Make Slack show a post as the job stands now; every error of Slack becomes an outcome."""
     try:
         return _show(resources, work)
+    except once.Lost:
+        return Failed(Problem(Trouble.UNCLEAR, "lane_lost"))
+    except once.Unseen as error:
+        return Failed(error.problem)
+    except once.Unreadable as error:
+        return _without_looking(resources, work, error.code)
     except slack.ERRORS as error:
         problem = slack.problem(error)
     if problem.trouble is Trouble.CHANNEL and work.post.ts is None:
+        return _move(resources, work, problem)
+    if problem.trouble in {Trouble.CHANNEL, Trouble.GONE} and _said_in_card(resources, work):
+        # With the card, what stood in it would be lost.
         return _move(resources, work, problem)
     return Failed(problem)
 
 
 def _show(resources: Resources, work: Work) -> Outcome:
     language = _language(resources, work)
-    called = resources.recipes.called(work.job.recipe, language)
     match work.post.kind:
         case PostKind.CARD:
-            return _card(
-                resources,
-                work,
-                views.card(language, work.job, called, _scene(resources, work), work.post.body),
-            )
+            return _card(resources, work, _card_message(resources, work, language))
         case PostKind.RESULT:
-            return _result(resources, work, language)
+            message, further = _result(resources, work, work.post, language)
+            return _once(resources, work, message, further)
         case PostKind.FAILURE:
             if work.post.attempt != work.job.attempt:
                 # Its person saw it and pressed Retry, though Slack never told us that it was there.
                 return Failed(Problem(Trouble.GONE, "retried"))
-            return _once(resources, work, views.failure(language, work.job, called))
+            return _once(resources, work, _failure(resources, work, language))
         case PostKind.SHARE:
+            called = resources.recipes.called(work.job.recipe, language)
             return _once(resources, work, views.shared(language, work.job, called))
         case PostKind.FILE:
             return _file(resources, work, language)
@@ -104,15 +113,46 @@ def _card(resources: Resources, work: Work, message: Message) -> Outcome:
     return Shown(ts, channel, digest)
 
 
-def _result(resources: Resources, work: Work, language: str) -> Outcome:
-    part = work.post.part
-    if work.post.body.get("plain"):
-        message = views.plain_result(language, work.job, part)
-        return _once(resources, work, message, further=[(PostKind.FILE, 0)])
-    message, parts, file = views.result(language, work.job, part, mention=_wants_mention(resources, work))
+def _card_message(resources: Resources, work: Work, language: str) -> Message:
+    called = resources.recipes.called(work.job.recipe, language)
+    said = _said_in_card(resources, work)
+    scene = _scene(resources, work)
+    if not said:
+        return views.card(language, work.job, called, scene, work.post.body)
+    first = said[0]
+    repeated = None
+    if first.kind is PostKind.RESULT:
+        repeated, _ = _result(resources, work, first, language)
+    elif first.kind is PostKind.FAILURE:
+        repeated = _failure(resources, work, language)
+    more = repeated is None or len(said) > 1
+    return views.card_that_says(language, work.job, called, scene, work.post.body, repeated, more)
+
+
+def _said_in_card(resources: Resources, work: Work) -> Sequence[Post]:
+    """What the card has to say beside the state: posts of the current attempt that nobody can look up."""
+    if work.post.kind is not PostKind.CARD or work.job.state not in ENDED:
+        return []
+    with session.reading(resources.engine) as reading:
+        return [post for post in posts.in_card(reading, work.job.id) if post.attempt == work.job.attempt]
+
+
+def _result(
+    resources: Resources, work: Work, post: Post, language: str
+) -> tuple[Message, Sequence[tuple[PostKind, int]]]:
+    """A part of the answer, and the posts that follow it."""
+    if post.body.get("plain"):
+        return views.plain_result(language, work.job, post.part), [(PostKind.FILE, 0)]
+    message, parts, file = views.result(
+        language, work.job, post.part, mention=_wants_mention(resources, work)
+    )
     further = [(PostKind.RESULT, other) for other in range(1, parts)]
     further += [(PostKind.FILE, 0)] * (file is not None)
-    return _once(resources, work, message, further=further if part == 0 else ())
+    return message, further if post.part == 0 else ()
+
+
+def _failure(resources: Resources, work: Work, language: str) -> Message:
+    return views.failure(language, work.job, resources.recipes.called(work.job.recipe, language))
 
 
 def _once(
@@ -130,6 +170,7 @@ def _send(
     digest: str | None = None,
     further: Sequence[tuple[PostKind, int]] = (),
 ) -> Shown:
+    once.hold(resources, work)
     posted = resources.slack.chat_postMessage(
         channel=_channel(work),
         thread_ts=_thread(work),
@@ -146,6 +187,7 @@ def _file(resources: Resources, work: Work, language: str) -> Outcome:
     name = say(language, "result.file_name", reference=work.job.id)
     if work.unclear and _find(resources, work, name) is not None:
         return Shown(None, None)
+    once.hold(resources, work)
     resources.slack.files_upload_v2(
         channel=_channel(work), thread_ts=_thread(work), content=work.job.result, filename=name, title=name
     )
@@ -178,23 +220,20 @@ def _move(resources: Resources, work: Work, problem: Problem) -> Outcome:
     return Failed(problem) if channel == job.channel else Moved(channel, problem.code)
 
 
+def _without_looking(resources: Resources, work: Work, code: str) -> Outcome:
+    """An earlier try may have worked, and nothing tells us: say it where saying it twice does no harm."""
+    if work.post.kind is PostKind.CARD:
+        # What the job has to say comes all the same, as a message of its own.
+        return Failed(Problem(Trouble.GONE, code))
+    if work.card_ts is None:
+        return _move(resources, work, Problem(Trouble.CHANNEL, "unreadable"))
+    # Whatever the language, the answer has the same parts.
+    further = _result(resources, work, work.post, "en")[1] if work.post.kind is PostKind.RESULT else ()
+    return InCard(code, further)
+
+
 def _find(resources: Resources, work: Work, file_name: str | None = None) -> dict[str, Any] | None:
-    """The message that an earlier try of this post left in its thread or channel, by its metadata."""
-    thread = _thread(work)
-    # Slack's clock and ours may differ.
-    since = f"{(work.post.created_at - CLOCKS_DIFFER).timestamp():.6f}"
-    options: dict[str, Any] = {"oldest": since, "include_all_metadata": True, "limit": 200}
-    if thread is None:
-        found = resources.slack.conversations_history(channel=_channel(work), **options)
-    else:
-        found = resources.slack.conversations_replies(channel=_channel(work), ts=thread, **options)
-    for message in found["messages"]:
-        metadata = message.get("metadata") or {}
-        if (metadata.get("event_payload") or {}).get("post") == work.post.id:
-            return dict(message)
-        if file_name and any(file.get("name") == file_name for file in message.get("files", [])):
-            return dict(message)
-    return None
+    return once.find(resources, work, _channel(work), _thread(work), file_name)
 
 
 def _metadata(work: Work) -> dict[str, Any]:

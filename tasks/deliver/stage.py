@@ -11,16 +11,14 @@ from db import jobs, posts, session
 from db.posts import Work
 from db.states import PostKind
 from tasks import deadman, slack
-from tasks.deliver import callback, show
-from tasks.deliver.show import Failed, Moved, Outcome, Shown
+from tasks.deliver import callback, once, show
+from tasks.deliver.show import Failed, InCard, Moved, Outcome, Shown
 from tasks.resources import Resources
 from tasks.slack import Trouble
 
 log = structlog.get_logger()
 
-# Longer than the calls of one post may take together, each within its time-out: a name, a look-up, and the three
-# of a file's upload.
-LEASE = 5 * slack.TIMEOUT + deadman.MARGIN
+LEASE = once.LEASE
 
 # DESIGN section 6: a card is edited at most once a second.
 EDIT_EVERY = timedelta(seconds=1)
@@ -103,6 +101,11 @@ def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -
             if work.job.response_url:
                 body = {"reason": outcome.reason}
                 posts.want(transaction, work.job, PostKind.NOTICE, now, body=body, lane=work.post.lane)
+        case InCard():
+            posts.say_in_card(transaction, work)
+            for kind, part in outcome.further:
+                posts.want(transaction, work.job, kind, now, part)
+            log.warning("post.unreadable", code=outcome.code)
         case Failed():
             _record_failure(transaction, work, outcome.problem, now)
     if work.post.kind is not PostKind.CARD:

@@ -9,13 +9,15 @@ from db.models import Job
 from db.states import OPEN, JobState
 from tasks import actions, place
 from tasks.catalogue import say
-from tasks.deliver import blocks, markdown
+from tasks.deliver import blocks, markdown, plain
 from tasks.deliver.blocks import Button, Message
 
 # Troubles that people are told; a busy server is nothing new to somebody who stands in line (DESIGN section 6).
 _TOLD_TROUBLES = frozenset({"down", "loading", "settings"})
 
-_CHANNEL_ADVICE = frozenset({"not_in_channel", "channel_not_found", "is_archived", "restricted_action"})
+_CHANNEL_ADVICE = frozenset(
+    {"not_in_channel", "channel_not_found", "is_archived", "restricted_action", "unreadable"}
+)
 
 
 # Characters of an answer that is shown without formatting; the rest is in its file.
@@ -53,6 +55,30 @@ def _buttons(language: str, job: Job) -> list[Button]:
         names = (actions.AGAIN, actions.SAVE, *share)
     value = str(actions.Attempt(job.id, job.attempt))
     return [Button(name, say(language, f"button.{name}"), value) for name in names]
+
+
+def card_that_says(
+    language: str,
+    job: Job,
+    called: str,
+    scene: Scene,
+    moved: dict[str, str],
+    repeated: Message | None,
+    more: bool,
+) -> Message:
+    """The card of a job with an outcome that Slack did not confirm and does not let us look for.
+
+    It says `repeated` again; with `more`, something else may be missing that does not fit here.
+    """
+    state = card(language, job, called, scene, moved)
+    lines = [state.text]
+    lines += [say(language, "card.unconfirmed")] * (repeated is not None)
+    lines += [say(language, "card.unconfirmed_more")] * more
+    says = blocks.card(lines)
+    if repeated is None:
+        return says
+    text = plain.bounded(f"{says.text}\n{repeated.text}", plain.MAX_TEXT)
+    return Message([*says.blocks, *repeated.blocks], text)
 
 
 def result(language: str, job: Job, part: int, *, mention: bool = True) -> tuple[Message, int, str | None]:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,15 @@ WORKERS = ("prepare", "infer", "deliver", "beat")
 API_TOKEN = "acceptance-token-0123456789"
 BOT_TOKEN = "xoxb-acceptance-secret"
 SIGNING_SECRET = "acceptance-signing-secret"
+APP_TOKEN = "xapp-acceptance-secret"
+MODEL_KEY = "sk-acceptance-secret"
+OTHER_TOKEN = "another-token-0123456789"
+DATABASE_PASSWORD = "acceptance-database-password"
 ANSWER_SECONDS = 30.0
+
+# What is written in these calls must be in no log. Shorter pieces of it may be words of ours, too.
+WRITING = frozenset({"say", "edit", "command", "model", "submit"})
+SHORTEST_PIECE = 12
 
 ADA, MINJI, LEO = "U0ADA", "U0MINJI", "U0LEO"
 GENERAL, RESEARCH, RANDOM, SECRET = "C0GENERAL", "C0RESEARCH", "C0RANDOM", "G0SECRET"
@@ -39,6 +48,8 @@ class Stack:
     environment: dict[str, str]
     folder: pathlib.Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    # All that people and the model wrote in this stack's life.
+    written: set[str] = field(default_factory=set)
 
     def start(self, name: str, *command: str) -> None:
         """Start a process; its log is `<name>.log`."""
@@ -69,6 +80,8 @@ class Stack:
 
     def act(self, call: str, **body: Any) -> dict[str, Any]:
         """A person, or a fault: a control call of the playground that must succeed."""
+        if call in WRITING:
+            self.written.add(str(body.get("text") or ""))
         response = self.http.post(f"/control/{call}", json=body)
         assert response.status_code == 200, response.text
         return dict(response.json())
@@ -107,8 +120,23 @@ class Stack:
 
     def api(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A call of the product's own HTTP API."""
+        self.written.add(str((options.get("json") or {}).get("text") or ""))
         headers = {"Authorization": f"Bearer {API_TOKEN}", **options.pop("headers", {})}
         return httpx.request(method, self.web + path, headers=headers, timeout=10, **options)
+
+    def leaks(self) -> list[str]:
+        """Secrets and pieces of what people wrote that any process logged (I10), one of each kind."""
+        logs = self.logs()
+        secrets = (BOT_TOKEN, SIGNING_SECRET, API_TOKEN, APP_TOKEN, MODEL_KEY, OTHER_TOKEN, DATABASE_PASSWORD)
+        pieces = {
+            piece.strip()
+            for text in self.written
+            for piece in re.split(r"[.!?\n]", text)
+            if len(piece.strip()) >= SHORTEST_PIECE
+        }
+        # A library may have written it as JSON or by repr.
+        spelled = {each: {each, json.dumps(each)[1:-1], ascii(each)[1:-1]} for each in (*secrets, *pieces)}
+        return [each for each, ways in spelled.items() if any(way in logs for way in ways)][:20]
 
     def clear(self) -> None:
         """No faults, a quick model, no enforced rates: the state that each test begins with."""
@@ -134,7 +162,12 @@ def running(
     before: Callable[[str], None] | None = None,
     **settings: str,
 ) -> Iterator[Stack]:
-    """Start everything, wait until it is ready, and end it all afterwards. `before` gets the playground's address."""
+    """Start everything, wait until it is ready, and end it all afterwards. `before` gets the playground's address.
+
+    At the end no log of any process may hold a secret, or what people wrote.
+    """
+    # PostgreSQL trusts the tests whatever the password; the product has one to keep to itself all the same.
+    database_url = database_url.replace("threadline@", f"threadline:{DATABASE_PASSWORD}@")
     port, play_port = services.free_port(), services.free_port()
     if before is not None:
         before(f"http://127.0.0.1:{play_port}")
@@ -145,15 +178,18 @@ def running(
         "BROKER_URL": broker_url,
         "SLACK_BOT_TOKEN": BOT_TOKEN,
         "SLACK_SIGNING_SECRET": SIGNING_SECRET,
-        "SLACK_APP_TOKEN": "xapp-acceptance" if socket_mode else "",
+        "SLACK_APP_TOKEN": APP_TOKEN if socket_mode else "",
         "SLACK_API_URL": f"http://127.0.0.1:{play_port}/api/",
         "LLM_URL": f"http://127.0.0.1:{play_port}/v1",
         "LLM_MODEL": "built-in",
+        "LLM_API_KEY": MODEL_KEY,
         "LLM_LIMIT": "4",
         # Small, so that a report of 5,000 words takes several calls and a join.
         "LLM_CONTEXT": "4096",
         "LOG_FORMAT": "json",
-        "API_TOKENS": f"acceptance:{API_TOKEN},other:another-token-0123456789",
+        # All that there is, so that the end of the run can look for what must not be there.
+        "LOG_LEVEL": "DEBUG",
+        "API_TOKENS": f"acceptance:{API_TOKEN},other:{OTHER_TOKEN}",
         "PORT": str(port),
         "PYTHONWARNINGS": "ignore::Warning:celery.platforms",
         **settings,
@@ -163,7 +199,7 @@ def running(
         request_url=f"http://127.0.0.1:{port}/slack/events",
         signing_secret=SIGNING_SECRET,
         bot_token=BOT_TOKEN,
-        app_token="xapp-acceptance",
+        app_token=APP_TOKEN,
         database_url=database_url,
         hang_seconds=20.0,
         event_retry_seconds=(0.0, 2.0, 5.0),
@@ -186,6 +222,7 @@ def running(
                     stack.stop(name, limit=15)
                 except subprocess.TimeoutExpired:
                     stack.processes[name].kill()
+        assert stack.leaks() == []
 
 
 def _ready(stack: Stack, socket_mode: bool) -> bool:

@@ -10,15 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import front_door_rig as rig
+from tests import fuzz
 from tests.front_door_rig import Door
+from tests.fuzz import FORM, JSON, WORDS
 
 migrated_sqlite, sqlite_url, door = rig.migrated_sqlite, rig.sqlite_url, rig.door
 either_door = rig.either_door
-
-# Stands wherever a person's words could; must never be in a log.
-WORDS = "Mirabilis-words-of-a-person"
-
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 def without(payload: dict[str, Any], *path: str) -> dict[str, Any]:
@@ -203,45 +200,7 @@ def test_an_unknown_recipe_s_word_is_not_logged(door: Door) -> None:
 
 # Junk that grew from valid requests, so that it comes further than noise would.
 
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text(st.characters(codec=None), max_size=40)
-    | st.sampled_from(
-        ["", "C1", "T1", "U0BOT", "<@U0BOT>", "im", "event_callback", "block_actions", "message_action"]
-    ),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
 VALID = [EVENT, DIRECT, SHORTCUT, PRESS, rig.command(WORDS)]
-
-
-def places(payload: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a payload, by the keys that lead there."""
-    inner = (
-        payload.items()
-        if isinstance(payload, dict)
-        else enumerate(payload if isinstance(payload, list) else ())
-    )
-    return [path, *(place for key, value in inner for place in places(value, (*path, key)))]
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> Any:
-    """A valid payload with one to three of its places replaced or taken out."""
-    payload: Any = copy.deepcopy(draw(st.sampled_from(VALID)))
-    for _ in range(draw(st.integers(1, 3))):
-        *path, last = draw(st.sampled_from(places(payload)[1:] or [("type",)]))
-        inner = payload
-        for key in path:
-            inner = inner[key]
-        if draw(st.booleans()):
-            inner[last] = draw(VALUES)
-        else:
-            del inner[last]
-    return payload
 
 
 @settings(
@@ -250,7 +209,7 @@ def mutated(draw: st.DrawFn) -> Any:
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(payload=mutated(), as_form=st.booleans())
+@given(payload=fuzz.mutated(VALID), as_form=st.booleans())
 def test_no_mutation_of_a_valid_request_breaks_the_door(door: Door, payload: object, as_form: bool) -> None:
     """Never a failure of ours; a row only for what was acknowledged; nothing of it in the log."""
     before = len(door.jobs())

@@ -76,7 +76,15 @@ def test_a_message_whose_sending_failed_before_its_effect_is_sent_again_once(
 
 
 @pytest.mark.parametrize(
-    "trouble", [slack_error("ratelimited", 429, {"Retry-After": "5"}), slack_error("missing_scope")]
+    "trouble",
+    [
+        slack_error("ratelimited", 429, {"Retry-After": "5"}),
+        slack_error("internal_error", 500),
+        slack_error("invalid_arguments"),
+        slack_error("token_revoked"),
+        TimeoutError(),
+    ],
+    ids=str,
 )
 def test_a_look_up_that_fails_does_not_make_the_message_appear_twice(resources, slack: Slack, clock, trouble):
     accepted(resources.engine, thread_ts="8.8")
@@ -153,7 +161,7 @@ def test_a_worker_that_lost_its_lane_records_nothing(resources, slack: Slack, cl
     slack.chat_postMessage = slow
     deliver(resources, LANE)
     [card] = of_kind(resources, PostKind.CARD)
-    assert (card.state, card.ts, card.sending_since) == (PostState.WANTED, None, clock.now)
+    assert (card.state, card.ts, card.sending_since) == (PostState.WANTED, None, NOW)
     assert card.job_id == job.id
 
 

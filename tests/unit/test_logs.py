@@ -4,8 +4,11 @@ import json
 import logging
 from collections.abc import Iterator
 
+import httpx
 import pytest
+import sqlalchemy as sa
 import structlog
+from slack_sdk.errors import SlackApiError
 
 from tasks import logs
 from tests import fakes
@@ -28,6 +31,11 @@ def _logging_put_back() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
 
 
+class SaidInItsName(Exception):
+    def __str__(self) -> str:
+        raise ValueError(SAID)
+
+
 def fails_with(text: str) -> None:
     words = text
     raise ZeroDivisionError(len(words))
@@ -44,6 +52,79 @@ def test_a_traceback_has_its_lines_but_no_variables(capsys, style):
     written = capsys.readouterr().err
     assert written.count("ZeroDivisionError") >= 2
     assert "fails_with" in written
+    assert SAID not in written
+
+
+def chained(error: Exception, onto: Exception) -> Exception:
+    onto.__cause__ = error
+    onto.add_note(SAID)
+    return onto
+
+
+def raised(error: Exception) -> None:
+    raise error
+
+
+def log_it(error: Exception) -> None:
+    """As a door does, and as a library does."""
+    try:
+        raised(error)
+    except type(error):
+        structlog.get_logger().exception("job.broke", reference="abc")
+        logging.getLogger("a.library").exception("it broke")
+
+
+SLACK_ERROR = fakes.slack_error("invalid_blocks")
+SLACK_ERROR.response["message"] = {"text": SAID}
+
+
+@pytest.mark.parametrize("style", ["json", "columns"])
+@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(f"invalid literal for int() with base 10: '{SAID}'"),
+        KeyError(SAID),
+        UnicodeEncodeError("ascii", SAID + "é", len(SAID), len(SAID) + 1, SAID),
+        json.JSONDecodeError(SAID, SAID, 0),
+        SlackApiError(f"failed: {SAID}", SLACK_ERROR.response),
+        httpx.ConnectError(f"cannot reach https://a.test/?token={SAID}"),
+        httpx.HTTPStatusError(
+            SAID, request=httpx.Request("GET", f"https://a.test/{SAID}"), response=httpx.Response(500)
+        ),
+        sa.exc.StatementError(
+            SAID, "INSERT INTO jobs", {"text": SAID}, ValueError(SAID), hide_parameters=True
+        ),
+        FileNotFoundError(2, "No such file", SAID),
+        SyntaxError(SAID, (SAID, 1, 1, SAID)),
+        ExceptionGroup(SAID, [ValueError(SAID), KeyError(SAID)]),
+        chained(ValueError(SAID), RuntimeError(SAID)),
+        SaidInItsName(SAID),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_that_quotes_is_logged_without_its_words(capsys, style, level, error):
+    """Its kind and its lines are enough to find the place; its words may be a person's (I10)."""
+    logs.configure(fakes.settings(log_format=style, log_level=level), "prepare")
+    log_it(error)
+    written = capsys.readouterr().err
+    assert written.count(type(error).__name__) >= 2
+    assert "test_logs.py" in written
+    assert SAID not in written
+
+
+@pytest.mark.parametrize("style", ["json", "columns"])
+def test_what_the_database_or_the_code_says_is_kept(capsys, style):
+    """It tells operators what to do, and quotes nobody."""
+    logs.configure(fakes.settings(log_format=style), "prepare")
+    for error in (
+        sa.exc.OperationalError("SELECT 1", {"text": SAID}, Exception("disk is full"), hide_parameters=True),
+        AttributeError("'NoneType' object has no attribute 'recipe'"),
+    ):
+        log_it(error)
+    written = capsys.readouterr().err
+    assert "disk is full" in written
+    assert "has no attribute" in written
     assert SAID not in written
 
 
