@@ -1,8 +1,8 @@
 """One post in Slack: posted once, looked up first when an earlier try ended without a word, edited after."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -58,7 +58,7 @@ def show(resources: Resources, work: Work) -> Outcome:
         return _show(resources, work)
     except slack.ERRORS as error:
         problem = slack.problem(error)
-    if problem.trouble is Trouble.CHANNEL and work.post.ts is None:
+    if work.post.ts is None and (problem.trouble is Trouble.CHANNEL or problem.code == "thread_not_found"):
         return _move(resources, work, problem)
     return Failed(problem)
 
@@ -177,19 +177,32 @@ def _move(resources: Resources, work: Work, problem: Problem) -> Outcome:
 
 def _find(resources: Resources, work: Work, file_name: str | None = None) -> dict[str, Any] | None:
     """The message that an earlier try of this post left in its thread or channel, by its metadata."""
-    thread = _thread(work)
+
+    def is_it(message: dict[str, Any], payload: dict[str, Any]) -> bool:
+        files = message.get("files", []) if file_name else []
+        return payload.get("post") == work.post.id or any(file.get("name") == file_name for file in files)
+
+    return find(resources, _channel(work), _thread(work), work.post.created_at, is_it)
+
+
+def find(
+    resources: Resources,
+    channel: str,
+    thread: str | None,
+    since: datetime,
+    is_it: Callable[[dict[str, Any], dict[str, Any]], bool],
+) -> dict[str, Any] | None:
+    """The message of a thread, or of a channel, that `is_it` by its content and its metadata's payload."""
     # Slack's clock and ours may differ.
-    since = f"{(work.post.created_at - CLOCKS_DIFFER).timestamp():.6f}"
-    options: dict[str, Any] = {"oldest": since, "include_all_metadata": True, "limit": 200}
+    oldest = f"{(since - CLOCKS_DIFFER).timestamp():.6f}"
+    options: dict[str, Any] = {"oldest": oldest, "include_all_metadata": True, "limit": 200}
     if thread is None:
-        found = resources.slack.conversations_history(channel=_channel(work), **options)
+        found = resources.slack.conversations_history(channel=channel, **options)
     else:
-        found = resources.slack.conversations_replies(channel=_channel(work), ts=thread, **options)
+        found = resources.slack.conversations_replies(channel=channel, ts=thread, **options)
     for message in found["messages"]:
-        metadata = message.get("metadata") or {}
-        if (metadata.get("event_payload") or {}).get("post") == work.post.id:
-            return dict(message)
-        if file_name and any(file.get("name") == file_name for file in message.get("files", [])):
+        payload = (message.get("metadata") or {}).get("event_payload") or {}
+        if is_it(message, payload):
             return dict(message)
     return None
 

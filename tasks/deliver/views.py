@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from db.models import Job
 from db.states import OPEN, JobState
@@ -15,7 +16,9 @@ from tasks.deliver.blocks import Button, Message
 # Troubles that people are told; a busy server is nothing new to somebody who stands in line (DESIGN section 6).
 _TOLD_TROUBLES = frozenset({"down", "loading", "settings"})
 
-_CHANNEL_ADVICE = frozenset({"not_in_channel", "channel_not_found", "is_archived", "restricted_action"})
+_CHANNEL_ADVICE = frozenset(
+    {"not_in_channel", "channel_not_found", "is_archived", "restricted_action", "thread_not_found"}
+)
 
 
 # Characters of an answer that is shown without formatting; the rest is in its file.
@@ -31,14 +34,17 @@ class Scene:
     trouble: str | None
 
 
-def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, str]) -> Message:
-    """The status card; `called` is the recipe's name in that language."""
+def card(language: str, job: Job, called: str, scene: Scene, told: dict[str, Any]) -> Message:
+    """The status card; `called` is the recipe's name in that language, `told` what delivery has to say."""
     lines = [_state(language, job, blocks.escape(called), scene)]
     if job.state in {JobState.WAITING, JobState.RUNNING} and scene.trouble in _TOLD_TROUBLES:
         lines.append(say(language, f"card.trouble_{scene.trouble}"))
-    if moved:
-        advice = channel_advice(language, moved["reason"])
-        lines.append(say(language, "card.moved", channel=moved["left"], advice=advice))
+    if "left" in told:
+        advice = channel_advice(language, told["reason"])
+        lines.append(say(language, "card.moved", channel=told["left"], advice=advice))
+    if told.get("dropped_in") == job.attempt:
+        code = blocks.escape(told["dropped"])
+        lines.append(say(language, "card.dropped", code=code, reference=job.id))
     cancel = Button(actions.CANCEL, say(language, "button.cancel"), str(actions.Attempt(job.id, job.attempt)))
     return blocks.card(lines, [cancel] if job.state in OPEN else [])
 
