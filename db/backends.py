@@ -19,6 +19,9 @@ LOCK = {"key_share": True}
 # Troubles of a server that answers nobody: one call at a time finds out whether it is back (a half-open circuit).
 PROBED = frozenset({"down", "loading", "settings"})
 
+# Troubles of a server that has no room.
+FULL = frozenset({"busy", "out_of_memory"})
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -53,6 +56,17 @@ def is_out(backend: Backend) -> bool:
 def most_in_flight(limit: int, trouble: str | None, failures: int) -> int:
     """The limit, as it holds now."""
     return 1 if failures and trouble in PROBED else limit
+
+
+def answers_nobody(session: Session, backend: Backend, since: datetime) -> bool:
+    """Whether a full backend has not answered anybody since `since`, though somebody has waited that long."""
+    if not backend.failures or backend.trouble not in FULL:
+        return False
+    calls = select(Step.id).where(Step.backend == backend.name).limit(1)
+    waits = calls.where(Step.state == StepState.WAITING, Step.created_at <= since)
+    answered = calls.where(Step.state == StepState.DONE, Step.ended_at > since)
+    answering = calls.where(Step.state == StepState.RUNNING, Step.tokens_out > 0)
+    return bool(session.scalar(waits)) and not (session.scalar(answered) or session.scalar(answering))
 
 
 def every(session: Session) -> list[Backend]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
-from db import events, posts, turns
+from db import events, incidents, posts, turns
 from db.models import Job, Post, Step
 from db.session import add_if_missing
 from db.states import ENDED, OPEN, JobState, PostKind, PostState, StepState
@@ -283,11 +283,17 @@ def answer(session: Session, job: Job, result: str, truncated: bool, now: dateti
         job.state = JobState.DONE
 
 
-def fail(session: Session, job: Job, error: str, params: dict[str, Any], now: datetime) -> None:
-    """End a job with a reason from the catalogue (`error.<code>`) and want its person told (I3)."""
+def fail(
+    session: Session, job: Job, error: str, params: dict[str, Any], now: datetime, cause: str | None = None
+) -> None:
+    """End a job with a reason from the catalogue (`error.<code>`) and want its person told (I3).
+
+    `cause` is what operators are told, where they can do more with it than with the code.
+    """
     job.error = error
     job.error_params = params
     _end(session, job, JobState.FAILED, now)
+    incidents.report(session, cause or error, now, reference=job.id)
     if job.channel:
         posts.want(session, job, PostKind.FAILURE, now)
     if job.callback_url:
@@ -358,7 +364,7 @@ def end_hopeless(session: Session, most_claims: int, now: datetime, most: int = 
     )
     hopeless = list(session.scalars(rows))
     for job in hopeless:
-        fail(session, job, "bug", {}, now)
+        fail(session, job, "bug", {}, now, cause="worker_killed")
     return [job.id for job in hopeless]
 
 

@@ -452,7 +452,7 @@ def _free(session: Session, job: Job, step: Step, now: datetime, most_claims: in
         step.state, step.ended_at = StepState.CANCELLED, now
     elif step.claims >= most_claims:
         step.state, step.ended_at = StepState.CANCELLED, now
-        jobs.fail(session, job, "bug", {}, now)
+        jobs.fail(session, job, "bug", {}, now, cause="worker_killed")
     else:
         step.state = StepState.WAITING
         turns.put_back(session, step)

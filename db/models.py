@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
-from db.states import OPEN, JobState, Origin, PostKind, PostState, StepState
+from db.states import OPEN, JobState, Origin, Part, PostKind, PostState, StepState, Way
 
 
 class Moment(sa.TypeDecorator[datetime]):
@@ -36,7 +36,7 @@ _COLUMN_TYPES: dict[Any, Any] = {
     states: sa.Enum(
         states, native_enum=False, length=16, values_callable=lambda enum: [one.value for one in enum]
     )
-    for states in (JobState, StepState, PostState, PostKind, Origin)
+    for states in (JobState, StepState, PostState, PostKind, Origin, Way, Part)
 }
 
 
@@ -284,3 +284,71 @@ class Event(Base, kw_only=True):
     at: Mapped[datetime]
     name: Mapped[str] = mapped_column(sa.String(32))
     detail: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+
+
+class Incident(Base, kw_only=True):
+    """Something for operators, written in the transaction in which it happened; the sweep groups it and forgets it."""
+
+    __tablename__ = "incidents"
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, init=False
+    )
+    at: Mapped[datetime]
+    cause: Mapped[str] = mapped_column(sa.String(32))
+    subject: Mapped[str] = mapped_column(sa.String(64), default="")
+    reference: Mapped[str | None] = mapped_column(sa.String(16), default=None)
+
+
+class Alert(Base, kw_only=True):
+    """All incidents of one cause, from the first until there were none for a while."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        # Two sweeps that see the first incident of a cause open one alert.
+        sa.Index(
+            "alerts_open",
+            "cause",
+            "subject",
+            unique=True,
+            postgresql_where=sa.text("ended_at IS NULL"),
+            sqlite_where=sa.text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, init=False
+    )
+    cause: Mapped[str] = mapped_column(sa.String(32))
+    # Which model server, or which of Slack's error codes.
+    subject: Mapped[str] = mapped_column(sa.String(64))
+    opened_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    count: Mapped[int]
+    reference: Mapped[str | None] = mapped_column(sa.String(16))
+    # What is wrong with a model server, as it was seen last.
+    trouble: Mapped[str | None] = mapped_column(sa.String(32))
+    # Raised with every change that operators are told.
+    revision: Mapped[int] = mapped_column(default=1)
+
+
+class Telling(Base, kw_only=True):
+    """One message about an alert, by one way: Slack and a mail server fail apart."""
+
+    __tablename__ = "tellings"
+
+    alert_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("alerts.id", ondelete="CASCADE", name="tellings_alert"), primary_key=True
+    )
+    way: Mapped[Way] = mapped_column(primary_key=True)
+    part: Mapped[Part] = mapped_column(primary_key=True)
+    # The alert's revision that was told; 0: none yet.
+    told: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime]
+    fence: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(default=None)
+    sending_since: Mapped[datetime | None] = mapped_column(default=None)
+    tries: Mapped[int] = mapped_column(default=0)
+    ts: Mapped[str | None] = mapped_column(sa.String(32), default=None)
+    channel: Mapped[str | None] = mapped_column(sa.String(64), default=None)

@@ -20,6 +20,9 @@ BURST = 4
 # The lane that all edits share: Slack limits chat.update for the whole workspace (tier 3, some 50 a minute).
 EDITS = "slack/chat.update"
 
+# The lane that stands for all of Slack: held while it refuses our token.
+SLACK = "slack"
+
 
 @dataclass(frozen=True)
 class Work:
@@ -40,7 +43,7 @@ def _due() -> ColumnElement[bool]:
 
     An edit that is not due yet holds nothing up, and one job's trouble holds up no other.
     """
-    ahead, edits = aliased(Post), aliased(Lane)
+    ahead, edits, slack = aliased(Post), aliased(Lane), aliased(Lane)
     first_card = (ahead.kind == PostKind.CARD) & ahead.ts.is_(None)
     said_before = (
         (ahead.kind != PostKind.CARD)
@@ -52,9 +55,10 @@ def _due() -> ColumnElement[bool]:
         ahead.job_id == Post.job_id, ahead.state == PostState.WANTED, first_card | said_before
     )
     no_edits = exists().where(edits.name == EDITS, edits.not_before > _NOW)
+    no_slack = exists().where(slack.name == SLACK, slack.not_before > _NOW)
     free = Post.kind.in_((PostKind.CARD, PostKind.CALLBACK)) | ~held_up
     wanted = (Post.state == PostState.WANTED) & (Post.not_before <= _NOW)
-    return wanted & free & (Post.ts.is_(None) | ~no_edits)
+    return wanted & free & (Post.ts.is_(None) | ~no_edits) & ((Post.kind == PostKind.CALLBACK) | ~no_slack)
 
 
 def _first_due() -> Select[Post, Job, str | None]:
@@ -307,6 +311,14 @@ def drop(session: Session, work: Work, error: str) -> None:
         .where(Post.id == work.post.id)
         .values(state=PostState.DROPPED, error=error, sending_since=None)
     )
+
+
+def say_dropped(session: Session, work: Work, code: str) -> None:
+    """An outcome cannot be shown: the card, if there is one, says so until the next attempt."""
+    card = select(Post).where(Post.job_id == work.job.id, Post.kind == PostKind.CARD).with_for_update()
+    for post in session.scalars(card.execution_options(populate_existing=True)):
+        post.body = {**post.body, "dropped": code, "dropped_in": work.post.attempt}
+    refresh_card(session, work.job.id)
 
 
 def move(session: Session, job_id: str, channel: str, reason: str) -> None:

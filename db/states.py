@@ -60,3 +60,17 @@ class Origin(StrEnum):
     DIRECT = "direct"
     SHORTCUT = "shortcut"
     API = "api"
+
+
+class Way(StrEnum):
+    """How operators are told."""
+
+    SLACK = "slack"
+    MAIL = "mail"
+
+
+class Part(StrEnum):
+    """An alert has two messages: one while it goes on, and one when it is over."""
+
+    OPENED = "opened"
+    OVER = "over"

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from db import backends
+from db import alerts, backends
 from db.models import Backend, Job, Post, Step
 from db.states import PostState, StepState
 
@@ -41,6 +41,7 @@ def counts(session: Session, now: datetime) -> dict[str, Described]:
             [],
             _attempts(session),
         ),
+        "alerts": ("Alerts to operators that go on.", ["cause"], _alerts(session)),
         "posts": ("Posts, by kind and state.", ["kind", "state"], _posts(session)),
         "oldest_waiting_seconds": (
             "Age of the step that has waited longest.",
@@ -102,6 +103,10 @@ def _attempts(session: Session) -> Rows:
 def _posts(session: Session) -> Rows:
     rows = session.execute(select(Post.kind, Post.state, func.count()).group_by(Post.kind, Post.state))
     return [([kind.value, state.value], count) for kind, state, count in rows if state in PostState]
+
+
+def _alerts(session: Session) -> Rows:
+    return [([cause], count) for cause, count in alerts.count_open(session).items()]
 
 
 def _oldest(session: Session, now: datetime) -> Rows:

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode
 
 from db.settings import DatabaseSettings
+from tasks import mailserver
 
 _IN_THE_FILE = ("llm_url", "llm_model", "llm_api_key", "llm_limit", "llm_context")
 """What LINE_FILE says in place of a setting."""
@@ -47,6 +48,18 @@ class Settings(DatabaseSettings):
     )
     slack_command: str = Field(
         default="/analyze", description="The slash command, as the Slack app declares it."
+    )
+
+    slack_alert_channel: str = Field(
+        default="",
+        description="The id of the channel where operators are told what is wrong, such as C0123456789; "
+        "invite the bot there.",
+    )
+    alert_smtp_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="A mail server that tells operators too: "
+        "`smtp://user:password@host:587/?from=a@example.com&to=b@example.com,c@example.com`, "
+        "or smtps:// for TLS from the start.",
     )
 
     llm_url: str = Field(
@@ -123,7 +136,7 @@ class Settings(DatabaseSettings):
     language: str = Field(
         default="en",
         pattern="^(en|ko)$",
-        description="For people whose language Slack does not tell: en or ko.",
+        description="For operators, and for people whose language Slack does not tell: en or ko.",
     )
     log_format: str = Field(
         default="columns", pattern="^(columns|json)$", description="columns for people, json for machines."
@@ -138,6 +151,20 @@ class Settings(DatabaseSettings):
         if not value.startswith(("https://", "http://")):
             raise ValueError("must start with https:// (or http:// for a stand-in)")
         return value if value.endswith("/") else value + "/"
+
+    @field_validator("slack_alert_channel")
+    @classmethod
+    def _channel_id(cls, value: str) -> str:
+        if value and not re.fullmatch("[CG][A-Z0-9]+", value):
+            raise ValueError("must be a channel's id such as C0123456789 (in Slack: the channel's details)")
+        return value
+
+    @field_validator("alert_smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            mailserver.parse(value.get_secret_value())
+        return value
 
     @field_validator("llm_url")
     @classmethod

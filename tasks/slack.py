@@ -11,6 +11,11 @@ from slack_sdk.errors import SlackApiError, SlackClientError, SlackRequestError
 
 from tasks.settings import Settings
 
+# Slack takes our token for nothing at all, whatever is asked and wherever.
+TOKEN_REFUSED = frozenset(
+    {"not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired"}
+)
+
 # Longer than Slack takes on a bad day, shorter than the lease that a post is sent under.
 TIMEOUT = timedelta(seconds=6)
 

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.orm import Session
 
+from db import alerts as told
 from db import backends, jobs, line, places, posts, session, turns
 from db.models import Backend
+from tasks import alerts
 from tasks.app import DELIVER, INFER, PREPARE, SWEEP_EVERY
 from tasks.infer import learn
 from tasks.resources import Resources
@@ -34,7 +36,9 @@ def sweep(resources: Resources) -> None:
         freed = line.free_dead(transaction, now, MOST_CLAIMS)
     with session.transaction(resources.engine) as transaction:
         forgotten = jobs.delete_older(transaction, now - resources.settings.retention)
+        told.delete_older(transaction, now - resources.settings.retention)
     _keep_line(resources, now)
+    alerts.look(resources)
     _ring(resources, now)
     if overdue or hopeless or freed or forgotten:
         log.info("swept", overdue=len(overdue), hopeless=len(hopeless), freed=freed, forgotten=forgotten)
@@ -84,7 +88,7 @@ def _ring(resources: Resources, now: datetime) -> None:
     with session.reading(resources.engine) as reading:
         unclaimed = jobs.unclaimed(reading, now - UNHEARD, now)
         callable_steps = line.callable_steps(reading, now)
-        lanes = posts.due_lanes(reading, now)
+        lanes = posts.due_lanes(reading, now) + [alerts.LANE] * told.is_due(reading, now)
     if unclaimed and bell.is_silent(PREPARE):
         for job_id in unclaimed:
             bell.ring_prepare(job_id)

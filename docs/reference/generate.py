@@ -18,6 +18,7 @@ PAGE = pathlib.Path(__file__).with_name("settings.md")
 # In the order of the page; a setting that no group takes comes last.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Slack": ("slack_",),
+    "Alerts by mail": ("alert_",),
     "Model server": ("llm_", "line_"),
     "Database and broker": ("database_", "broker_"),
     "Requests": ("job_", "retention", "most_", "admins"),

@@ -1,7 +1,7 @@
 """What keeps a message from being sent twice: looking for what an earlier try left, and holding the lane (I4)."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from db import posts, session
@@ -66,7 +66,10 @@ def find(
 
     Raises Unreadable, Unseen and Lost.
     """
-    for message in _messages(resources, work, channel, thread):
+    assert work.post.sending_since is not None  # The claim has set it.
+    for message in messages(
+        resources, channel, thread, work.post.sending_since, lambda: hold(resources, work)
+    ):
         metadata = message.get("metadata") or {}
         if (metadata.get("event_payload") or {}).get("post") == work.post.id:
             return message
@@ -75,11 +78,15 @@ def find(
     return None
 
 
-def _messages(resources: Resources, work: Work, channel: str, thread: str | None) -> Iterator[dict[str, Any]]:
-    """All messages since the first try, however many pages a busy channel has of them."""
-    assert work.post.sending_since is not None  # The claim has set it.
+def messages(
+    resources: Resources, channel: str, thread: str | None, sent: datetime, hold_on: Callable[[], None]
+) -> Iterator[dict[str, Any]]:
+    """All messages since the first try at `sent`, however many pages a busy channel has of them.
+
+    `hold_on` is called before each further page. Raises Unreadable and Unseen.
+    """
     # Slack's clock and ours may differ.
-    since = f"{(work.post.sending_since - CLOCKS_DIFFER).timestamp():.6f}"
+    since = f"{(sent - CLOCKS_DIFFER).timestamp():.6f}"
     asked: dict[str, Any] = {
         "channel": channel,
         "oldest": since,
@@ -93,7 +100,7 @@ def _messages(resources: Resources, work: Work, channel: str, thread: str | None
         if not cursor:
             return
         asked["cursor"] = cursor
-        hold(resources, work)
+        hold_on()
 
 
 def _page(resources: Resources, asked: dict[str, Any], thread: str | None) -> Any:

@@ -68,7 +68,7 @@ def show(resources: Resources, work: Work) -> Outcome:
         return _without_looking(resources, work, error.code)
     except slack.ERRORS as error:
         problem = slack.problem(error)
-    if problem.trouble is Trouble.CHANNEL and work.post.ts is None:
+    if work.post.ts is None and (problem.trouble is Trouble.CHANNEL or problem.code == "thread_not_found"):
         return _move(resources, work, problem)
     if problem.trouble in {Trouble.CHANNEL, Trouble.GONE} and _said_in_card(resources, work):
         # With the card, what stood in it would be lost.

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from db import jobs, posts, session
+from db import incidents, jobs, posts, session
 from db.posts import Work
 from db.states import PostKind
-from tasks import deadman, slack
-from tasks.deliver import callback, once, show
+from tasks import alerts, deadman, slack
+from tasks.deliver import alert, callback, once, show
 from tasks.deliver.show import Failed, InCard, Moved, Outcome, Shown
 from tasks.resources import Resources
 from tasks.slack import Trouble
@@ -27,9 +27,20 @@ EDIT_EVERY = timedelta(seconds=1)
 MOST_TRIES = 12
 LONGEST_WAIT = timedelta(minutes=5)
 
+# Slack does not let us: operators are told, and may need a while. A token that is refused is refused to all, so one
+# minute later one post of each channel finds out whether it was mended; a scope may be lacking for one method alone.
+AFTER_REFUSED = timedelta(minutes=1)
+REFUSED_AT_MOST = timedelta(days=1)
+
+# What its person waits for: when one of these cannot be shown, the card says so.
+_OUTCOMES = frozenset({PostKind.RESULT, PostKind.FAILURE, PostKind.FILE})
+
 
 def deliver(resources: Resources, lane: str) -> None:
     """Show what is due in a lane, in order, until nothing is, or until Slack asks for patience."""
+    if lane == alerts.LANE:
+        alert.tell(resources)
+        return
     with session.reading(resources.engine) as reading:
         if not posts.is_due(reading, lane, resources.clock()):
             return
@@ -119,11 +130,13 @@ def _record_failure(transaction: Session, work: Work, problem: slack.Problem, no
         posts.show_plainly(transaction, work, now)
         log.error("post.unacceptable", code=problem.code)
         return
-    hopeless = problem.trouble in {Trouble.CONTENT, Trouble.GONE, Trouble.CHANNEL}
+    if problem.trouble is Trouble.ACCESS and _may_be_mended(work, now):
+        _refused(transaction, work, problem.code, now)
+        return
+    hopeless = problem.trouble in {Trouble.CONTENT, Trouble.GONE, Trouble.CHANNEL, Trouble.ACCESS}
     limited = problem.code == "ratelimited"
     if hopeless or (work.post.tries >= MOST_TRIES and not limited):
-        posts.drop(transaction, work, problem.code)
-        log.error("post.dropped", code=problem.code, tries=work.post.tries)
+        _drop(transaction, work, problem, now)
         return
     wait = problem.wait if limited else min(LONGEST_WAIT, problem.wait * 2**work.post.tries)
     # An earlier try stays unclear until a look-up went through: this answer may be to the look-up.
@@ -133,3 +146,33 @@ def _record_failure(transaction: Session, work: Work, problem: slack.Problem, no
         edit = work.post.ts is not None
         posts.hold_lane(transaction, posts.EDITS if edit else work.post.lane, now + wait)
     log.warning("post.failed", code=problem.code, wait_seconds=wait.total_seconds())
+
+
+def _may_be_mended(work: Work, now: datetime) -> bool:
+    # A card is older than its job's last attempt.
+    return now - max(work.post.created_at, work.job.created_at) < REFUSED_AT_MOST
+
+
+def _refused(transaction: Session, work: Work, code: str, now: datetime) -> None:
+    """Our token or its scopes: never the post's fault, so no try is used. Once it is mended, the post is shown."""
+    refused_to_all = code in slack.TOKEN_REFUSED
+    until = now + (AFTER_REFUSED if refused_to_all else LONGEST_WAIT)
+    posts.not_shown(transaction, work, until, code, sure=not work.unclear, try_used=False)
+    if refused_to_all:
+        posts.hold_lane(transaction, posts.SLACK, until)
+    incidents.report(transaction, "slack_refused", now, subject=code, reference=work.job.id)
+    log.error("post.refused", code=code)
+
+
+def _drop(transaction: Session, work: Work, problem: slack.Problem, now: datetime) -> None:
+    posts.drop(transaction, work, problem.code)
+    log.error("post.dropped", code=problem.code, tries=work.post.tries)
+    if problem.trouble is Trouble.GONE:
+        # Somebody deleted the message or its thread: that is no trouble.
+        return
+    incidents.report(transaction, "post_dropped", now, subject=problem.code, reference=work.job.id)
+    if work.post.kind in _OUTCOMES:
+        # The job before its card, as everywhere (db.line).
+        transaction.flush()
+        jobs.settle(transaction, work.job.id)
+        posts.say_dropped(transaction, work, problem.code)

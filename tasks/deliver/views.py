@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from db.models import Job
 from db.states import OPEN, JobState
@@ -16,7 +17,14 @@ from tasks.deliver.blocks import Button, Message
 _TOLD_TROUBLES = frozenset({"down", "loading", "settings"})
 
 _CHANNEL_ADVICE = frozenset(
-    {"not_in_channel", "channel_not_found", "is_archived", "restricted_action", "unreadable"}
+    {
+        "not_in_channel",
+        "channel_not_found",
+        "is_archived",
+        "restricted_action",
+        "thread_not_found",
+        "unreadable",
+    }
 )
 
 
@@ -33,14 +41,17 @@ class Scene:
     trouble: str | None
 
 
-def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, str]) -> Message:
-    """The status card; `called` is the recipe's name in that language."""
+def card(language: str, job: Job, called: str, scene: Scene, told: dict[str, Any]) -> Message:
+    """The status card; `called` is the recipe's name in that language, `told` what delivery has to say."""
     lines = [_state(language, job, blocks.escape(called), scene)]
     if job.state in {JobState.WAITING, JobState.RUNNING} and scene.trouble in _TOLD_TROUBLES:
         lines.append(say(language, f"card.trouble_{scene.trouble}"))
-    if moved:
-        advice = channel_advice(language, moved["reason"])
-        lines.append(say(language, "card.moved", channel=moved["left"], advice=advice))
+    if "left" in told:
+        advice = channel_advice(language, told["reason"])
+        lines.append(say(language, "card.moved", channel=told["left"], advice=advice))
+    if told.get("dropped_in") == job.attempt:
+        code = blocks.escape(told["dropped"])
+        lines.append(say(language, "card.dropped", code=code, reference=job.id))
     return blocks.card(lines, _buttons(language, job))
 
 
@@ -62,7 +73,7 @@ def card_that_says(
     job: Job,
     called: str,
     scene: Scene,
-    moved: dict[str, str],
+    told: dict[str, Any],
     repeated: Message | None,
     more: bool,
 ) -> Message:
@@ -70,7 +81,7 @@ def card_that_says(
 
     It says `repeated` again; with `more`, something else may be missing that does not fit here.
     """
-    state = card(language, job, called, scene, moved)
+    state = card(language, job, called, scene, told)
     lines = [state.text]
     lines += [say(language, "card.unconfirmed")] * (repeated is not None)
     lines += [say(language, "card.unconfirmed_more")] * more

@@ -5,7 +5,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 import structlog
 
-from db import jobs, posts, session
+from db import incidents, jobs, posts, session
 from db.jobs import NewStep
 from db.models import Job
 from db.states import Origin
@@ -145,5 +145,11 @@ def _thread(resources: Resources, job: Job, channel: str, thread_ts: str) -> str
         return thread.read(resources, job.team, channel, thread_ts, leave_out=job.message_ts)
     except slack.ERRORS as error:
         problem = slack.problem(error)
-        waiting = problem.trouble in {slack.Trouble.WAIT, slack.Trouble.UNCLEAR}
-        raise Impossible("slack_down" if waiting else "thread_unreadable", code=problem.code) from error
+        if problem.trouble is slack.Trouble.ACCESS:
+            with session.transaction(resources.engine) as transaction:
+                incidents.report(
+                    transaction, "slack_refused", resources.clock(), subject=problem.code, reference=job.id
+                )
+        # An invitation helps neither a Slack that is away nor a token that it refuses.
+        mendable = problem.trouble in {slack.Trouble.CHANNEL, slack.Trouble.GONE}
+        raise Impossible("thread_unreadable" if mendable else "slack_down", code=problem.code) from error

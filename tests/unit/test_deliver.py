@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from db import jobs, posts
-from db.models import Job, Lane, Post, Step
+from db.models import Incident, Job, Lane, Post, Step
 from db.states import JobState, Origin, PostKind, PostState, StepState
 from tasks.deliver import stage
 from tasks.deliver.stage import deliver
@@ -200,18 +200,98 @@ def test_waits_grow_and_a_post_that_never_works_is_given_up(resources, slack: Sl
     assert (card.state, card.error) == (PostState.DROPPED, "connection_refused")
 
 
-def test_a_revoked_token_ends(resources, slack: Slack, clock):
+def refuse(slack: Slack, code: str) -> None:
+    """Slack takes our token for nothing from now on."""
+    for method in ("chat_postMessage", "chat_update", "users_info", "conversations_open"):
+        slack.fail(method, *[slack_error(code) for _ in range(2000)])
+
+
+def test_a_token_that_is_never_mended_ends_with_a_reason_after_a_day(resources, slack: Slack, clock):
     job = in_line(resources.engine)
     answer(resources, job)
-    for method in ("chat_postMessage", "chat_update", "users_info", "conversations_open"):
-        slack.fail(method, *[slack_error("token_revoked") for _ in range(200)])
-    run(resources, clock, times=40)
-    assert {post.state for post in rows(resources.engine, Post)} == {PostState.DROPPED}
-    assert len(slack.called("chat_postMessage")) == 2 * stage.MOST_TRIES
+    refuse(slack, "token_revoked")
+    run(resources, clock, times=20)
+    assert {post.state for post in rows(resources.engine, Post)} == {PostState.WANTED}
+    clock.move(stage.REFUSED_AT_MOST)
+    run(resources, clock, times=2)
+    kept = rows(resources.engine, Post)
+    assert {(post.state, post.error) for post in kept} == {(PostState.DROPPED, "token_revoked")}
     assert the(resources.engine, Job, job.id).state is JobState.DONE
     calls = len(slack.calls)
     run(resources, clock, times=3)
     assert len(slack.calls) == calls
+
+
+def test_posts_are_shown_once_a_token_that_was_revoked_for_two_hours_is_mended(
+    resources, slack: Slack, clock
+):
+    job = in_line(resources.engine)
+    answer(resources, job)
+    refuse(slack, "token_revoked")
+    while clock.now - NOW < timedelta(hours=2):
+        deliver(resources, LANE)
+        clock.move(30 * SECOND)
+    slack.faults.clear()
+    clock.move(stage.AFTER_REFUSED)
+    deliver(resources, LANE)
+    assert [one["metadata"]["event_payload"]["kind"] for one in slack.messages] == ["card", "result"]
+    assert {post.tries for post in rows(resources.engine, Post)} == {0}
+    assert the(resources.engine, Job, job.id).state is JobState.DONE
+
+
+def test_a_refused_token_pauses_all_channels_but_no_callbacks(resources, slack: Slack, clock):
+    accepted(resources.engine, channel="C1")
+    accepted(resources.engine, channel="C2")
+    job = in_line(resources.engine, channel=None, callback_url="https://a.test/b")
+    answer(resources, job)
+    slack.fail("chat_postMessage", slack_error("token_revoked"))
+    deliver(resources, "slack/C1")
+    deliver(resources, "slack/C2")
+    assert len(slack.called("chat_postMessage")) == 1
+    assert do(resources.engine, posts.due_lanes, clock.now) == ["callback/a.test"]
+    clock.move(stage.AFTER_REFUSED)
+    deliver(resources, "slack/C2")
+    assert slack.messages[0]["channel"] == "C2"
+
+
+def test_a_scope_that_is_lacking_for_one_method_stops_no_other_post(resources, slack: Slack, clock):
+    job = in_line(resources.engine, thread_ts="8.8")
+    answer(resources, job, "\n\n".join("Word " * 400 for _ in range(200)))
+    slack.fail("files_upload_v2", slack_error("missing_scope"))
+    other = accepted(resources.engine)
+    run(resources, clock)
+    assert [one.state for one in rows(resources.engine, Post, job_id=other.id)] == [PostState.SHOWN]
+    assert the(resources.engine, Job, job.id).state is JobState.ANSWERED
+    run(resources, clock)
+    assert the(resources.engine, Job, job.id).state is JobState.DONE
+    assert [one.cause for one in rows(resources.engine, Incident)] == ["slack_refused"]
+
+
+def test_a_card_says_that_its_outcome_could_not_be_shown_until_it_is_retried(resources, slack: Slack, clock):
+    job = in_line(resources.engine)
+    run(resources, clock)
+    fail(resources, job)
+    slack.fail("chat_postMessage", slack_error("no_text"))
+    run(resources, clock, times=2)
+    assert "no_text" in slack.messages[0]["text"]
+    assert job.id in slack.messages[0]["text"]
+    assert do(resources.engine, jobs.retry, job.id, 1, clock.now, timedelta(hours=1))
+    run(resources, clock)
+    assert "no_text" not in slack.messages[0]["text"]
+
+
+def test_an_answer_whose_thread_was_deleted_comes_by_direct_message(resources, slack: Slack, clock):
+    job = in_line(resources.engine, thread_ts="8.8")
+    run(resources, clock)
+    answer(resources, job)
+    slack.messages.clear()
+    slack.fail("chat_update", slack_error("message_not_found"))
+    slack.fail("chat_postMessage", slack_error("thread_not_found"))
+    run(resources, clock, times=2)
+    run(resources, clock, times=2, lane="slack/D-UANNA")
+    assert {one["channel"] for one in slack.messages} == {"D-UANNA"}
+    assert len(slack.of_kind("result")) == 1
+    assert the(resources.engine, Job, job.id).state is JobState.DONE
 
 
 def test_a_card_deleted_by_a_person_is_not_posted_again(resources, slack: Slack, clock):

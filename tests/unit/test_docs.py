@@ -18,7 +18,7 @@ PAGES = sorted(
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 SETTING = re.compile(
-    r"\b(?:(?:SLACK|LLM|DATABASE|BROKER|API|JOB|PREPARE|INFER|DELIVER|LOG|PLAYGROUND)_[A-Z_]*[A-Z]|RETENTION)\b"
+    r"\b(?:(?:SLACK|ALERT|LLM|DATABASE|BROKER|API|JOB|PREPARE|INFER|DELIVER|LOG|PLAYGROUND)_[A-Z_]*[A-Z]|RETENTION)\b"
 )
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -193,7 +193,7 @@ def test_a_context_that_is_too_small_is_the_operators_matter(resources):
         (TimeoutError(), "slack_down", "TimeoutError"),
         (ConnectionRefusedError(), "slack_down", "connection_refused"),
         (slack_error("not_in_channel"), "thread_unreadable", "not_in_channel"),
-        (slack_error("missing_scope"), "thread_unreadable", "missing_scope"),
+        (slack_error("missing_scope"), "slack_down", "missing_scope"),
         (slack_error("thread_not_found"), "thread_unreadable", "thread_not_found"),
     ],
 )

@@ -62,6 +62,22 @@ def test_nothing_has_to_be_set_unless_it_is_needed(capsys):
         ("DATABASE_URL", "sqlite://", "DATABASE_URL must name a file"),
         ("API_TOKENS", "short:hunter2", "API_TOKENS must be name:token pairs"),
         ("API_TOKENS", "a:hunter2hunter2hunter2,a:hunter2hunter2hunter2", "API_TOKENS names somebody twice."),
+        (
+            "SLACK_ALERT_CHANNEL",
+            "#operators",
+            "SLACK_ALERT_CHANNEL must be a channel's id such as C0123456789 (in Slack: the channel's details).",
+        ),
+        *(
+            ("ALERT_SMTP_URL", value, f"ALERT_SMTP_URL must {says}")
+            for value, says in (
+                ("http://u:hunter2@h/?from=a@b&to=c@d", "start with smtp:// or smtps:// and name a host."),
+                ("smtp://u:hunter2@:x/", "start with smtp:// or smtps:// and name a host."),
+                ("smtp://u:hunter2@h/?to=c@d", "end in ?from=..&to=.. with mail addresses"),
+                ("smtp://u:hunter2@h/?from=a@b&to=c@d,e", "end in ?from=..&to=.. with mail addresses"),
+                ("smtp://u:hunter2@h/?from=a@b&to=c@d%0d%0aX:", "end in ?from=..&to=.. with mail addresses"),
+                ("smtp://u:hunter2%C3%A9@h/?from=a@b&to=c@d", "have a user and a password of ASCII"),
+            )
+        ),
         ("JOB_DEADLINE", "soon", "JOB_DEADLINE is not valid:"),
         ("PORT", "70000", "PORT is not valid:"),
         ("LANGUAGE", "de", "LANGUAGE is not valid:"),
@@ -84,8 +100,11 @@ def test_every_wrong_setting_is_named_at_once(monkeypatch, capsys):
 
 def test_secrets_never_show(monkeypatch, capsys):
     for name in SECRETS:
-        scheme = "redis://:hunter2@h" if name == "broker_url" else "hunter2"
-        monkeypatch.setenv(name.upper(), scheme)
+        addresses = {
+            "broker_url": "redis://:hunter2@h",
+            "alert_smtp_url": "smtp://u:hunter2@h?from=a@h&to=b@h",
+        }
+        monkeypatch.setenv(name.upper(), addresses.get(name, "hunter2"))
     monkeypatch.setenv("API_TOKENS", "service:hunter2hunter2hunter2")
     monkeypatch.setenv("DATABASE_URL", "postgres://u:hunter2@h/d")
     loaded = load()
