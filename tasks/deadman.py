@@ -44,6 +44,9 @@ class Deadman:
         """Begin to watch; in a process that has no threads yet."""
         reading, writing = os.pipe()
         parent = os.getpid()
+        if parent == 1:
+            # The kernel keeps signals of a container's own from its process 1: it needs an init, as `docker --init`.
+            log.warning("deadman.powerless")
         if os.fork() == 0:
             os.close(writing)
             _be_a_child(reading, parent)
