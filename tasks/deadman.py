@@ -2,14 +2,14 @@
 
 A process that is frozen holds its calls open at the model server after their leases are given to others (I5), and
 posts late what another has posted since (I4). It cannot close a connection; `kill -9` of it does, and works on the
-frozen. So a child in a session of its own waits at a pipe, and is told until when all is well.
+frozen. So a small program beside it (tasks/watchdog.py) waits at a pipe, and is told until when all is well.
 """
 
 import math
 import os
-import select
-import signal
-import struct
+import pathlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,15 +17,12 @@ from datetime import timedelta
 
 import structlog
 
+from tasks import watchdog
+
 log = structlog.get_logger()
 
 # Before a lease runs out: the time to close a connection, and for the server to hear of it.
 MARGIN = timedelta(seconds=5)
-
-# A child that wakes up this late was frozen itself, as in a machine that was paused: then its parent may speak first.
-LATE = timedelta(seconds=5)
-
-_MOMENT = struct.Struct("d")
 
 
 class Deadman:
@@ -38,18 +35,28 @@ class Deadman:
         self._clock = clock
         self._until: dict[int, float] = {}
         self._lock = threading.Lock()
+        self._watchdog: subprocess.Popen[bytes] | None = None
         self._pipe: int | None = None
 
     def start(self) -> None:
-        """Begin to watch; in a process that has no threads yet."""
-        reading, writing = os.pipe()
-        parent = os.getpid()
-        if os.fork() == 0:
-            os.close(writing)
-            _be_a_child(reading, parent)
+        """Begin to be watched."""
+        if os.getpid() == 1:
+            # The kernel keeps signals of a container's own from its process 1: it needs an init, as `docker --init`.
+            log.warning("deadman.powerless")
+        reading, self._pipe = os.pipe()
+        os.set_blocking(self._pipe, False)
+        # -I -S: nothing of the environment and no packages, so that it is small and starts at once.
+        command = [sys.executable, "-I", "-S", str(pathlib.Path(watchdog.__file__)), str(os.getpid())]
+        self._watchdog = subprocess.Popen(
+            command,
+            stdin=reading,
+            # Whoever reads our output is to see its end.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # What freezes or ends our group is not to reach it.
+            start_new_session=True,
+        )
         os.close(reading)
-        os.set_blocking(writing, False)
-        self._pipe = writing
 
     def hold(self, claim: object, left: timedelta) -> None:
         """A claim whose lease lasts for `left` from now; said again, it was renewed."""
@@ -71,44 +78,9 @@ class Deadman:
         if self._pipe is None:
             return
         try:
-            os.write(self._pipe, _MOMENT.pack(min(self._until.values(), default=math.inf)))
+            os.write(self._pipe, watchdog.MOMENT.pack(min(self._until.values(), default=math.inf)))
         except BlockingIOError:
             pass  # It is frozen too; what it reads first when it wakes up is late, and it waits for more.
         except BrokenPipeError:
             log.warning("deadman.gone")
             self._pipe = None
-
-
-def _be_a_child(pipe: int, parent: int) -> None:
-    """Never returns: what is behind it belongs to the parent."""
-    code = 1
-    try:
-        os.setsid()
-        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # It ends with its parent, which may take a while to end.
-            signal.signal(each, signal.SIG_IGN)
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            # Whoever reads the parent's output is to see its end.
-            os.dup2(nothing, standard)
-        watch(pipe, lambda: os.kill(parent, signal.SIGKILL))
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def watch(pipe: int, kill: Callable[[], None]) -> None:
-    """Read moments from `pipe`; `kill` when one has passed. Returns after that, or when the pipe is closed."""
-    until = math.inf
-    while True:
-        left = None if until == math.inf else max(0.0, until - time.monotonic())
-        if select.select([pipe], [], [], left)[0]:
-            said = os.read(pipe, 512 * _MOMENT.size)
-            if not said:
-                return
-            (until,) = _MOMENT.unpack(said[-_MOMENT.size :])
-        elif time.monotonic() - until > LATE.total_seconds():
-            until = time.monotonic() + LATE.total_seconds()
-        else:
-            kill()
-            return

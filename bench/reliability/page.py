@@ -81,6 +81,7 @@ _ROWS = {
     "**posted twice**": lambda seen: f"**{seen['posted_twice']}**",
     "out of order in the thread": lambda seen: str(seen["out_of_order"]),
     "in the wrong thread": lambda seen: str(seen["wrong_thread"]),
+    "what people wrote, or a secret, in logs": lambda seen: str(seen.get("leaked", "-")),
     "ended by a failure, said so": lambda seen: str(sum(seen["failed"].values())),
     "cancelled by people": lambda seen: str(seen["cancelled"]),
     "**peak in flight** / limit": lambda seen: f"**{seen['peak_in_flight']}** / {seen['limit']}",

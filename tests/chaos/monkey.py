@@ -102,7 +102,7 @@ def misbehave(running: World) -> None:
     """Faults of both stand-ins, by chance, all the time."""
     slack, model = running.play.slack, running.play.model
     slack.limits.enforce = False
-    shape = {"slots": 64, "answer": "echo", "tokens_per_second": 240.0, "first_token_seconds": 0.1}
+    shape = {"slots": 64, "answer": "echo", "tokens_per_second": 160.0, "first_token_seconds": 0.1}
     model.engine.become(model.engine.shape.changed(shape), reload=False)
     for kind, chance in _SLACK_FAULTS.items():
         slack.faults.order_call({"kind": kind, "method": "*", "times": None, "probability": chance})

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from db import session
+from tests.acceptance.stack import BOT_TOKEN, SIGNING_SECRET
 from tests.chaos import ledger, plan, recovery, traffic, world
 from tests.chaos import monkey as monkeys
 from tests.chaos.monkey import Monkey
@@ -18,7 +19,7 @@ from tests.chaos.plan import Size
 from tests.chaos.world import World
 
 PAIRS = ("sqlite-redis", "postgresql-rabbitmq", "sqlite-rabbitmq", "postgresql-redis")
-MUST_BE_ZERO = ("lost", "answered_twice", "posted_twice", "out_of_order", "wrong_thread")
+MUST_BE_ZERO = ("lost", "answered_twice", "posted_twice", "out_of_order", "wrong_thread", "leaked")
 Say = Callable[[str], None]
 
 # After the last fault: a lease, what waits in line, and what is posted at Slack's pace.
@@ -62,6 +63,7 @@ def run(pair: str, seed: int, size: Size, say: Say) -> dict[str, Any]:
                 "presses": people.presses,
                 "settle_seconds": round(waited, 1),
                 **ledger.as_json(verdict),
+                "leaked": _leaked(running),
                 "limit": world.LIMIT,
                 **_calls(running),
                 "recovery": {kind: _spread(seconds) for kind, seconds in recovered.items()},
@@ -108,6 +110,13 @@ def _settle(running: World, engine: Any, say: Say) -> float:
     else:
         say(f"  not settled after {SETTLE_SECONDS:.0f} s")
     return time.monotonic() - began
+
+
+def _leaked(running: World) -> int:
+    """How often the logs hold what people wrote, or a secret (I10)."""
+    logs = running.fleet.logs()
+    secrets = (BOT_TOKEN, SIGNING_SECRET, world.API_TOKEN)
+    return len(traffic.MARK.findall(logs)) + sum(logs.count(secret) for secret in secrets)
 
 
 def _calls(running: World) -> dict[str, Any]:

@@ -18,6 +18,7 @@ SEEN = {
     "posted_twice": 0,
     "out_of_order": 0,
     "wrong_thread": 0,
+    "leaked": 0,
     "failed": {"bug": 2},
     "cancelled": 9,
     "limit": 6,

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from tasks import deadman
+from tasks import deadman, watchdog
 from tasks.deadman import Deadman
 from tests.acceptance.stack import ROOT
 
@@ -78,7 +78,7 @@ def test_a_claim_that_has_ended_or_was_renewed_ends_nobody() -> None:
 
 
 def test_the_output_of_a_worker_ends_with_it() -> None:
-    """The child keeps no end of the pipes that others read."""
+    """The watchdog keeps no end of the pipes that others read."""
     with worker() as process:
         tell(process, "hold 30")
         process.kill()
@@ -87,7 +87,7 @@ def test_the_output_of_a_worker_ends_with_it() -> None:
 
 
 def test_the_first_to_run_out_is_what_counts() -> None:
-    """Of several claims the child hears the earliest moment, and of none never."""
+    """Of several claims the watchdog hears the earliest moment, and of none never."""
     reading, writing = os.pipe()
     watched = Deadman(clock=lambda: 100.0)
     watched._pipe = writing
@@ -98,19 +98,18 @@ def test_the_first_to_run_out_is_what_counts() -> None:
     watched.release(first)
     assert watched.held() == 0
     said = os.read(reading, 1024)
-    assert [moment for (moment,) in deadman._MOMENT.iter_unpack(said)] == [120, 110, 120, float("inf")]
+    assert [moment for (moment,) in watchdog.MOMENT.iter_unpack(said)] == [120, 110, 120, float("inf")]
     os.close(reading)
     os.close(writing)
 
 
-def test_a_child_that_was_frozen_too_lets_its_parent_speak_first(monkeypatch) -> None:
-    """A machine that was paused: the moment passed long ago, and the parent gets LATE to renew."""
+def test_a_watchdog_that_was_frozen_too_lets_the_other_speak_first() -> None:
+    """A machine that was paused: the moment passed long ago, and the process gets a while to renew."""
     reading, writing = os.pipe()
     ended: list[float] = []
     begun = time.monotonic()
-    os.write(writing, deadman._MOMENT.pack(begun - 60))
-    monkeypatch.setattr(deadman, "LATE", timedelta(seconds=0.2))
-    deadman.watch(reading, lambda: ended.append(time.monotonic()))
+    os.write(writing, watchdog.MOMENT.pack(begun - 60))
+    watchdog.watch(reading, lambda: ended.append(time.monotonic()), late=0.2)
     assert ended[0] - begun >= 0.2
     os.close(reading)
     os.close(writing)
