@@ -1,17 +1,21 @@
 """The database or the broker is away: nothing is acknowledged without a row, and nobody waits for a bell."""
 
+import asyncio
 import json
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 
 from bot.listeners import command
+from bot.web import create_web
 from db import __main__ as database
 from db import session
 from db.models import Job
@@ -197,6 +201,23 @@ def forget(door: Door) -> None:
     unsent = door.resources.bell._unsent
     while not unsent.empty():
         unsent.get_nowait()
+
+
+def test_bells_that_are_not_sent_yet_get_a_moment_when_web_is_told_to_end(sqlite_url: str) -> None:
+    """In the application's own end: Uvicorn passes the signal on, and nothing runs after that."""
+    flushed = []
+
+    class LastBell(rig.RecordingBell):
+        def flush(self, limit: timedelta) -> None:
+            flushed.append(limit)
+
+    async def live(web: FastAPI) -> None:
+        async with web.router.lifespan_context(web):
+            assert flushed == []
+
+    with rig.opened(sqlite_url, bell=LastBell()) as door:
+        asyncio.run(live(create_web(door.resources, door.app)))
+    assert flushed == [timedelta(seconds=2)]
 
 
 def test_a_flood_of_bells_is_dropped_not_awaited(sqlite_url: str) -> None:
