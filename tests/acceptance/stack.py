@@ -32,7 +32,7 @@ ANSWER_SECONDS = 30.0
 
 # What is written in these calls must be in no log. Shorter pieces of it may be words of ours, too.
 WRITING = frozenset({"say", "edit", "command", "model", "submit"})
-SHORTEST_PIECE = 12
+SHORTEST_PIECE = 16  # bytes, of which a Korean syllable has three
 
 ADA, MINJI, LEO = "U0ADA", "U0MINJI", "U0LEO"
 GENERAL, RESEARCH, RANDOM, SECRET = "C0GENERAL", "C0RESEARCH", "C0RANDOM", "G0SECRET"
@@ -132,7 +132,7 @@ class Stack:
             piece.strip()
             for text in self.written
             for piece in re.split(r"[.!?\n]", text)
-            if len(piece.strip()) >= SHORTEST_PIECE
+            if len(piece.strip().encode()) >= SHORTEST_PIECE
         }
         # A library may have written it as JSON or by repr.
         spelled = {each: {each, json.dumps(each)[1:-1], ascii(each)[1:-1]} for each in (*secrets, *pieces)}

@@ -1,6 +1,7 @@
 """Texts and answers that ask for what nobody may: pings, hidden links, other people's names, a way out of the block."""
 
 import json
+import pathlib
 import re
 import socket
 from collections.abc import Iterator
@@ -172,3 +173,27 @@ def test_junk_on_the_wire_does_not_end_the_process(stack: Stack) -> None:
         connection.close()
     assert stack.processes["web"].poll() is None
     assert "Traceback" not in (stack.folder / "web.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("logged", "found"),
+    [
+        ("nothing of theirs", []),
+        ('{"text": "The harbour froze"}', ["The harbour froze"]),
+        (
+            r'{"text": "\ud56d\uad6c\uac00 \uc5bc\uc5b4\ubd99\uc5c8\uc2b5\ub2c8\ub2e4"}',
+            ["항구가 얼어붙었습니다"],
+        ),
+        ("postgresql://threadline:acceptance-database-password@h/d", ["acceptance-database-password"]),
+        ("Authorization: Bearer xoxb-acceptance-secret", ["xoxb-acceptance-secret"]),
+    ],
+    ids=["nothing", "english", "korean", "password", "token"],
+)
+def test_the_search_of_the_logs_finds_what_it_must(
+    tmp_path: pathlib.Path, logged: str, found: list[str]
+) -> None:
+    """The check at the end of each stack's life would see a leak, however it is spelled."""
+    (tmp_path / "web.log").write_text(logged)
+    stack = Stack("", play=None, http=None, environment={}, folder=tmp_path)
+    stack.written = {"The harbour froze. It was cold.", "항구가 얼어붙었습니다."}
+    assert stack.leaks() == found
