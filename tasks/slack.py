@@ -17,7 +17,7 @@ TOKEN_REFUSED = frozenset(
 )
 
 # Longer than Slack takes on a bad day, shorter than the lease that a post is sent under.
-TIMEOUT = timedelta(seconds=6)
+TIMEOUT = timedelta(seconds=5)
 
 # What we let Slack ask for, at most.
 LONGEST_WAIT = timedelta(hours=1)

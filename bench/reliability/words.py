@@ -40,7 +40,7 @@ PROMISES = """## What is promised
 - **What the database loses is lost.** SQLite syncs every commit; PostgreSQL must run with `synchronous_commit` on.
 - **SQLite has one writer.** A process that freezes in the middle of its commit holds all others up until it goes on or ends;
   nothing is acknowledged meanwhile. PostgreSQL ends such a transaction after 10 s.
-- **Recovery is a lease and a sweep** (30 s and 1 s for calls and preparing, 35 s and 1 s for a channel's posts), plus the wait
+- **Recovery is a lease and a sweep** (30 s and 1 s, for calls, preparing and a channel's posts), plus the wait
   for a slot, and whatever else is down at that moment. The slots of a killed worker stay empty until then.
 """
 
