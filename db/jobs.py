@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, defer
 from db import events, posts, turns
 from db.models import Job, Step
 from db.session import add_if_missing
-from db.states import ENDED, OPEN, JobState, PostKind, StepState
+from db.states import ENDED, OPEN, JobState, Origin, PostKind, StepState
 from db.turns import Rank
 
 # Base 32 without the letters that people mistake for digits (Crockford); 12 of them are 60 random bits.
@@ -75,6 +75,11 @@ def open_of(session: Session, team: str, requester: str, most: int) -> list[Job]
     mine = select(Job).where(Job.team == team, Job.requester == requester, Job.state.in_(OPEN))
     without = mine.options(defer(Job.text, raiseload=True), defer(Job.question, raiseload=True))
     return list(session.scalars(without.order_by(Job.created_at.desc(), Job.id).limit(most)))
+
+
+def latest_by_origin(session: Session) -> dict[Origin, datetime]:
+    """When the latest kept job came through each door."""
+    return dict(session.execute(select(Job.origin, func.max(Job.created_at)).group_by(Job.origin)).all())
 
 
 def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job | None:
