@@ -29,11 +29,7 @@ def report(language: str, findings: Iterable[Finding]) -> str:
     width = max(map(len, marks.values()))
     lines = [f"{marks[each.state]:{width}}  {each.check}: {each.words(language)}" for each in found]
     problems = sum(each.state == "problem" for each in found)
-    last = (
-        say(language, "doctor.well")
-        if not problems
-        else say(language, "doctor.one_problem" if problems == 1 else "doctor.problems", count=problems)
-    )
+    last = say(language, "doctor.problems", count=problems) if problems else say(language, "doctor.well")
     return "\n".join([*lines, "", last])
 
 

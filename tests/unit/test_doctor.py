@@ -333,7 +333,7 @@ def test_the_report_counts_what_is_to_be_mended(language):
     assert command.report(language, [fine]).endswith(say(language, "doctor.well"))
     one = command.report(language, [fine, broken])
     assert "OSError" in one
-    assert one.endswith(say(language, "doctor.one_problem"))
+    assert one.endswith(say(language, "doctor.problems", count=1))
     assert "2" in command.report(language, [broken, broken]).splitlines()[-1]
     told = json.loads(command.as_json(language, [fine, broken]))
     assert [(each["check"], each["state"]) for each in told] == [("clock", "ok"), ("broker", "problem")]
