@@ -195,7 +195,7 @@ def fail(session: Session, job: Job, error: str, params: dict[str, Any], now: da
 
 def cancel(session: Session, job_id: str, now: datetime) -> bool:
     """End an open job at its owner's wish; whoever runs one of its steps notices at the next heartbeat."""
-    job = session.get(Job, job_id, with_for_update=True)
+    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     if job is None or job.state not in OPEN:
         return False
     _end(session, job, JobState.CANCELLED, now)
@@ -206,7 +206,7 @@ def cancel(session: Session, job_id: str, now: datetime) -> bool:
 
 def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: timedelta) -> Job | None:
     """Begin the attempt after `attempt`, once however often it is pressed; None when it has begun already."""
-    job = session.get(Job, job_id, with_for_update=True)
+    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     if job is None or job.attempt != attempt or job.state is not JobState.FAILED:
         return None
     # A call of the last attempt that is still open keeps its row, and with it its slot, until it is closed (I5).
@@ -226,7 +226,7 @@ def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: 
 
 def settle(session: Session, job_id: str) -> None:
     """An answered job whose last post has been shown is done."""
-    job = session.get(Job, job_id, with_for_update=True)
+    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     if job is not None and job.state is JobState.ANSWERED and not posts.any_wanted(session, job_id):
         job.state = JobState.DONE
 
