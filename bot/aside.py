@@ -5,7 +5,7 @@ import threading
 import structlog
 
 from bot import voice
-from bot.intake import Request, TooMany
+from bot.intake import Refused, Request
 from db.states import Origin
 from tasks import slack
 from tasks.resources import Resources
@@ -24,18 +24,18 @@ class Aside:
         self._resources = resources
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
 
-    def refuse(self, request: Request, refusal: TooMany) -> None:
+    def refuse(self, request: Request, refusal: Refused) -> None:
         """Tell somebody why their mention or direct message was not taken; returns at once."""
         if not self._free.acquire(blocking=False):
             log.warning("aside.dropped")
             return
         threading.Thread(target=self._refuse, args=(request, refusal), name="aside", daemon=True).start()
 
-    def _refuse(self, request: Request, refusal: TooMany) -> None:
+    def _refuse(self, request: Request, refusal: Refused) -> None:
         try:
             self._say(
                 request,
-                voice.too_many(self._resources, request.team, request.requester, refusal, request.text),
+                voice.refused(self._resources, request.team, request.requester, refusal, request.text),
             )
         except slack.ERRORS as error:
             log.warning("aside.unheard", code=slack.problem(error).code)

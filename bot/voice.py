@@ -4,14 +4,14 @@ import structlog
 from slack_sdk.webhook import WebhookClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.intake import TooMany
+from bot.intake import Refused
 from db import people, session
 from tasks import slack
 from tasks.catalogue import language_of, say
 from tasks.resources import Resources
 from tasks.text import clean
 
-__all__ = ["guess", "language", "log_not_saved", "say", "too_many", "whisper"]
+__all__ = ["guess", "language", "log_not_saved", "refused", "say", "whisper"]
 
 log = structlog.get_logger()
 
@@ -37,8 +37,8 @@ def guess(resources: Resources, text: str) -> str:
     return "ko" if clean.language(text) == "ko" else resources.settings.language
 
 
-def too_many(resources: Resources, team: str, user: str, refusal: TooMany, text: str = "") -> str:
-    """What somebody in Slack reads who has too many requests open."""
+def refused(resources: Resources, team: str, user: str, refusal: Refused, text: str = "") -> str:
+    """What somebody in Slack reads whose request was not taken."""
     return refusal.words(language(resources, team, user, text), f"{resources.settings.slack_command} cancel")
 
 

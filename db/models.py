@@ -78,6 +78,9 @@ class Backend(Base, kw_only=True):
     output_weight: Mapped[float] = mapped_column(default=2.0, server_default="2")
     # Since when each priority with work waiting has been passed over for a higher one: {"2": ISO time}.
     passed_over: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, server_default="{}")
+    # Since when the owners keep it from being asked, and what they say to those who wait.
+    paused_at: Mapped[datetime | None] = mapped_column(default=None)
+    paused_words: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
 
 
 class Turn(Base, kw_only=True):
@@ -113,6 +116,7 @@ class Job(Base, kw_only=True):
         sa.UniqueConstraint("message_key", name="jobs_message_key_unique"),
         sa.Index("jobs_by_state", "state", "created_at"),
         sa.Index("jobs_by_requester", "team", "requester", "created_at"),
+        sa.Index("jobs_by_channel", "team", "channel", "created_at"),
         # A person's open jobs are counted with every request.
         _index("jobs_open", f"state IN ({_OPEN})", "team", "requester"),
     )
@@ -257,6 +261,33 @@ class Person(Base, kw_only=True):
     locale: Mapped[str] = mapped_column(sa.String(16))
     name: Mapped[str] = mapped_column(sa.String(255), repr=False)
     seen_at: Mapped[datetime]
+    # None: from before this was asked.
+    is_guest: Mapped[bool | None] = mapped_column(default=None)
+
+
+class Rule(Base, kw_only=True):
+    """What the owners decided for a scope: `everyone`, or `person:`, `channel:`, `workspace:` with an id."""
+
+    __tablename__ = "rules"
+
+    scope: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    value: Mapped[Any] = mapped_column(sa.JSON())
+    set_by: Mapped[str] = mapped_column(sa.String(64))
+    set_at: Mapped[datetime]
+
+
+class Change(Base, kw_only=True):
+    """A line of the audit: an order of an owner's that was carried out, in their words."""
+
+    __tablename__ = "changes"
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, init=False
+    )
+    at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(sa.String(64))
+    words: Mapped[str] = mapped_column(sa.Text, repr=False)
 
 
 class Event(Base, kw_only=True):

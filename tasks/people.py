@@ -39,4 +39,12 @@ def _ask(resources: Resources, team: str, user: str) -> Person | None:
         return None
     profile = told.get("profile") or {}
     name = profile.get("display_name") or told.get("real_name") or told.get("name") or user
-    return Person(team=team, user=user, locale=told.get("locale") or "", name=name, seen_at=resources.clock())
+    return Person(
+        team=team,
+        user=user,
+        locale=told.get("locale") or "",
+        name=name,
+        seen_at=resources.clock(),
+        # Single-channel guests are "ultra restricted"; people of other workspaces, by Slack Connect, are strangers.
+        is_guest=any(told.get(key) for key in ("is_restricted", "is_ultra_restricted", "is_stranger")),
+    )

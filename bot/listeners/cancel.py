@@ -4,7 +4,7 @@ import structlog
 from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import payloads, voice
+from bot import admins, payloads, voice
 from db import jobs, posts, session
 from db.models import Job
 from tasks import actions
@@ -31,9 +31,9 @@ def stop(resources: Resources, team: str, user: str, job_id: str | None) -> tupl
 
     An admin may name anybody's job of the same workspace.
     """
-    owner = None if user in resources.settings.admins else user
     try:
         with session.transaction(resources.engine) as transaction:
+            owner = None if admins.includes(resources, transaction, team, user) else user
             # The id may be forged: the job must be in this workspace, and this person's unless they are an admin.
             named = (
                 [jobs.get(transaction, job_id, team, owner)]

@@ -46,8 +46,8 @@ def answer(resources: Resources, command: payloads.Command) -> dict[str, Any]:
             # time, for their language: Slack waits 3 seconds.
             voice.log_not_saved(error)
             return {"text": voice.say(voice.guess(resources, command.text), "intake.not_saved")}
-        except intake.TooMany as refusal:
-            return {"text": voice.too_many(resources, command.team, command.user, refusal, command.text)}
+        except intake.Refused as refusal:
+            return {"text": voice.refused(resources, command.team, command.user, refusal, command.text)}
         return {}
     language = voice.language(resources, command.team, command.user, command.text)
     if asked.unknown is not None:

@@ -221,4 +221,4 @@ def _language(resources: Resources, work: Work) -> str:
 def _scene(resources: Resources, work: Work) -> views.Scene:
     with session.reading(resources.engine) as reading:
         done, total = line.progress(reading, work.job)
-        return views.Scene(done, total, line.trouble(reading, work.job))
+        return views.Scene(done, total, line.trouble(reading, work.job), line.paused(reading, work.job))

@@ -29,6 +29,8 @@ class Scene:
     done: int
     total: int
     trouble: str | None
+    # The owners' words on the paused server that the job waits for; "": they said none, None: none is paused.
+    paused: str | None = None
 
 
 def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, str]) -> Message:
@@ -36,6 +38,9 @@ def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, st
     lines = [_state(language, job, blocks.escape(called), scene)]
     if job.state in {JobState.WAITING, JobState.RUNNING} and scene.trouble in _TOLD_TROUBLES:
         lines.append(say(language, f"card.trouble_{scene.trouble}"))
+    if job.state in {JobState.WAITING, JobState.RUNNING} and scene.paused is not None:
+        lines.append(say(language, "card.paused"))
+        lines.append(blocks.escape(scene.paused))
     if moved:
         advice = channel_advice(language, moved["reason"])
         lines.append(say(language, "card.moved", channel=moved["left"], advice=advice))

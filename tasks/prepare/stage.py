@@ -1,5 +1,6 @@
 """A received job becomes steps in the line."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from db import jobs, posts, session
 from db.jobs import NewStep
 from db.models import Job
 from db.states import Origin
-from tasks import plan, slack
+from tasks import people, plan, rules, slack
 from tasks.linefile import Server
 from tasks.prepare import thread
 from tasks.recipes import Recipe, split_request
@@ -41,9 +42,11 @@ def prepare(resources: Resources, job_id: str) -> None:
     if job is None:
         return
     try:
+        ours = _admit(resources, job)
         server = _server(resources, job)
         question, steps = _plan(resources, job, server)
-    except Impossible as impossible:
+        _afford(resources, ours, steps)
+    except (Impossible, rules.Refusal) as impossible:
         log.info("job.impossible", code=impossible.code)
         _end(resources, job, impossible)
     except sa.exc.DBAPIError:
@@ -54,7 +57,7 @@ def prepare(resources: Resources, job_id: str) -> None:
         _end(resources, job, Impossible("bug"))
     else:
         with session.transaction(resources.engine) as transaction:
-            rank = resources.line.rank(job.requester)
+            rank = ours.rank(resources.line.rank(job.requester))
             jobs.prepared(
                 transaction, job.id, job.fence, server.name, question, steps, resources.clock(), rank
             )
@@ -64,7 +67,27 @@ def prepare(resources: Resources, job_id: str) -> None:
         resources.bell.ring_deliver(lane)
 
 
-def _end(resources: Resources, job: Job, impossible: Impossible) -> None:
+def _admit(resources: Resources, job: Job) -> rules.Rules:
+    """The rules about a job, which allow it: what changed since it was taken, and what Slack had to be asked for."""
+    with session.reading(resources.engine) as reading:
+        ours = rules.read(reading, job.team, job.requester, job.channel)
+    ours.check(job.recipe)
+    if ours.no_guests and job.origin is not Origin.API:
+        person = people.look_up(resources, job.team, [job.requester]).get(job.requester)
+        if person is None:
+            raise Impossible("guest_unknown")
+        if person.is_guest:
+            raise Impossible("guest")
+    return ours
+
+
+def _afford(resources: Resources, ours: rules.Rules, steps: Sequence[NewStep]) -> None:
+    """The day's tokens must be enough for the calls' input; answers count once they are there."""
+    with session.reading(resources.engine) as reading:
+        ours.check_tokens(reading, sum(step.tokens_in for step in steps), resources.clock())
+
+
+def _end(resources: Resources, job: Job, impossible: Impossible | rules.Refusal) -> None:
     with session.transaction(resources.engine) as transaction:
         jobs.cannot_prepare(
             transaction, job.id, job.fence, impossible.code, impossible.params, resources.clock()
