@@ -33,6 +33,10 @@ def main(argv: list[str] | None = None) -> int:
         from bot.doctor import command as doctor  # The server does without all that this loads.
 
         return doctor.main(resources, asked)
+    if asked.command == "admin":
+        from bot.owners import command as owners
+
+        return owners.main(resources, asked.words)
     return _serve(resources)
 
 
@@ -49,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--channel", action="append", default=[], metavar="ID", help="a channel that the bot should be in"
     )
+    admin = commands.add_parser("admin", help="the owners' orders, as `/analyze admin` takes them in Slack")
+    admin.add_argument("words", nargs="*", help="such as: pause main Back at noon. Without any: all of them")
     return parser
 
 

@@ -1,5 +1,8 @@
 """How the bot speaks when it answers at once: in the person's language, from what is known already."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import structlog
 from slack_sdk.webhook import WebhookClient
 from sqlalchemy.exc import SQLAlchemyError
@@ -42,16 +45,20 @@ def refused(resources: Resources, team: str, user: str, refusal: Refused, text: 
     return refusal.words(language(resources, team, user, text), f"{resources.settings.slack_command} cancel")
 
 
-def whisper(response_url: str, text: str) -> None:
-    """Answer a press or a shortcut for that person's eyes only. Should Slack not take it, the log says so."""
+def whisper(response_url: str, text: str, blocks: Sequence[dict[str, Any]] = ()) -> bool:
+    """Answer a press or a shortcut for that person's eyes only. False: Slack did not take it, and the log says so."""
     note = WebhookClient(response_url, timeout=_WHISPER_TIMEOUT, retry_handlers=[])
     try:
-        status = note.send(text=text, response_type="ephemeral", replace_original=False).status_code
+        status = note.send(
+            text=text, blocks=blocks or None, response_type="ephemeral", replace_original=False
+        ).status_code
     except (*slack.ERRORS, ValueError) as error:  # ValueError: the address is none.
         log.warning("whisper.unheard", error=type(error).__name__)
     else:
         if status != 200:
             log.warning("whisper.unheard", status=status)
+        return status == 200
+    return False
 
 
 def log_not_saved(error: Exception) -> None:

@@ -64,6 +64,12 @@ def get(session: Session, job_id: str, team: str, requester: str | None = None) 
     return session.scalar(mine)
 
 
+def any_of(session: Session, job_id: str, team: str | None) -> Job | None:
+    """A job for the owners of a workspace, or with None for those of the whole installation."""
+    found = session.get(Job, job_id)
+    return found if found is not None and team in {None, found.team} else None
+
+
 def count_open(session: Session, team: str, requester: str) -> int:
     """How many of a person's jobs have not ended."""
     mine = select(func.count()).where(Job.team == team, Job.requester == requester, Job.state.in_(OPEN))

@@ -4,7 +4,8 @@ import structlog
 from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import admins, payloads, voice
+from bot import payloads, voice
+from bot.owners import who
 from db import jobs, posts, session
 from db.models import Job
 from tasks import actions
@@ -33,7 +34,7 @@ def stop(resources: Resources, team: str, user: str, job_id: str | None) -> tupl
     """
     try:
         with session.transaction(resources.engine) as transaction:
-            owner = None if admins.includes(resources, transaction, team, user) else user
+            owner = None if who.is_admin(resources, transaction, team, user) else user
             # The id may be forged: the job must be in this workspace, and this person's unless they are an admin.
             named = (
                 [jobs.get(transaction, job_id, team, owner)]

@@ -6,6 +6,6 @@ from tasks import rules
 from tasks.resources import Resources
 
 
-def includes(resources: Resources, session: Session, team: str, user: str) -> bool:
+def is_admin(resources: Resources, session: Session, team: str, user: str) -> bool:
     """Whether a person of a workspace is an admin."""
     return user in resources.settings.admins or rules.read(session, team, user, None).is_admin
