@@ -45,6 +45,6 @@ def _ask(resources: Resources, team: str, user: str) -> Person | None:
         locale=told.get("locale") or "",
         name=name,
         seen_at=resources.clock(),
-        # Single-channel guests are "ultra restricted"; people of other workspaces, by Slack Connect, are strangers.
-        is_guest=any(told.get(key) for key in ("is_restricted", "is_ultra_restricted", "is_stranger")),
+        # docs.slack.dev/reference/objects/user-object: guests of several channels, and of one.
+        is_guest=bool(told.get("is_restricted") or told.get("is_ultra_restricted")),
     )
