@@ -5,6 +5,7 @@ import ipaddress
 import sys
 from datetime import timedelta
 
+import structlog
 import uvicorn
 
 from bot.app import create_app
@@ -29,6 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     except (RecipeError, BadLine) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    if asked.command is not None:
+        # A command's answer is all that it writes: log lines would stand between those of the answer.
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     if asked.command == "doctor":
         from bot.doctor import command as doctor  # The server does without all that this loads.
 

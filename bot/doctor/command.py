@@ -4,8 +4,6 @@ import argparse
 import json
 from collections.abc import Iterable
 
-import structlog
-
 from bot import doctor
 from bot.doctor.finding import Finding
 from tasks.catalogue import say
@@ -14,8 +12,6 @@ from tasks.resources import Resources
 
 def main(resources: Resources, chosen: argparse.Namespace) -> int:
     """Print the report; 1 when there is something to mend, else 0."""
-    # The stages' own log lines would stand between those of the report.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     findings = doctor.examine(resources, chosen.channel)
     language = resources.settings.language
     print(as_json(language, findings) if chosen.json else report(language, findings))  # noqa: T201
