@@ -25,6 +25,7 @@ def examine(resources: Resources, channels: Sequence[str], limit: timedelta = LI
         "slack": lambda: slack.examine(resources, channels),
         "slack.socket": lambda: slack.socket(resources),
         "database": lambda: storage.database(resources),
+        "owners": lambda: storage.held(resources),
         "broker": lambda: storage.broker(resources),
         **{f"model.{server.name}": servers.group(resources, server) for server in resources.line.servers},
         "machine": lambda: machine.examine(resources),

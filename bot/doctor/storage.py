@@ -6,8 +6,10 @@ import sqlalchemy as sa
 from kombu.connection import Connection
 
 from bot.doctor.finding import Finding, Findings, note, ok, problem
-from db import schema
+from db import backends, rules, schema, session
+from db.rules import EVERYONE
 from tasks.resources import Resources
+from tasks.rules import DRAIN
 
 _SECONDS = 3
 
@@ -33,6 +35,21 @@ def database(resources: Resources) -> Findings:
     yield migrations(applied)
     if kind == "sqlite":
         yield note("database.kind", "doctor.sqlite")
+
+
+def held(resources: Resources) -> Findings:
+    """What the owners hold back: the quickest answer to why nothing moves."""
+    try:
+        with session.reading(resources.engine) as reading:
+            paused = [each.name for each in backends.every(reading) if each.paused_at is not None]
+            draining = (EVERYONE, DRAIN) in rules.about(reading, [EVERYONE])
+    except sa.exc.SQLAlchemyError:
+        # `database` says what is wrong with it.
+        return
+    if draining:
+        yield note("owners.drain", "doctor.draining")
+    for name in paused:
+        yield note("owners.pause", "doctor.paused", backend=name)
 
 
 def migrations(applied: frozenset[str]) -> Finding:

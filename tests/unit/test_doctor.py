@@ -12,7 +12,7 @@ import pytest
 from bot import doctor
 from bot.doctor import command, machine, servers, slack, storage
 from bot.doctor.finding import Finding
-from db import line, schema
+from db import backends, line, rules, schema
 from tasks.catalogue import LANGUAGES, say
 from tasks.infer.gauges import Gauges
 from tasks.linefile import Server
@@ -196,6 +196,14 @@ def test_a_database_that_is_not_there_is_not_made(sqlite_engine, clock, tmp_path
     resources.settings = fakes.settings(database_url=f"sqlite:///{path}")
     assert keys(storage.database(resources)) == ["doctor.database_absent"]
     assert not path.parent.exists()
+
+
+def test_what_the_owners_hold_back_is_told(resources, sqlite_engine):
+    """It is no problem, but often the answer."""
+    assert list(storage.held(resources)) == []
+    fakes.do(sqlite_engine, backends.hold, "main", None, fakes.NOW)
+    fakes.do(sqlite_engine, rules.put, "everyone", "drain", "", "UOWNER", fakes.NOW)
+    assert states(storage.held(resources)) == {"owners.drain": "note", "owners.pause": "note"}
 
 
 # Model servers
