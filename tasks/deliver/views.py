@@ -40,7 +40,8 @@ def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, st
         lines.append(say(language, f"card.trouble_{scene.trouble}"))
     if job.state in {JobState.WAITING, JobState.RUNNING} and scene.paused is not None:
         lines.append(say(language, "card.paused"))
-        lines.append(blocks.escape(scene.paused))
+        # As the owners wrote it: links and names work, and blocks.card lets nothing ping a channel.
+        lines.append(scene.paused)
     if moved:
         advice = channel_advice(language, moved["reason"])
         lines.append(say(language, "card.moved", channel=moved["left"], advice=advice))

@@ -96,11 +96,12 @@ def test_a_card_says_that_the_owners_paused_the_server_and_what_they_say(
     """In the person's language and the owners' own words, which ping nobody; resumed, it is gone."""
     slack.locales["UANNA"] = f"{language}-XX"
     job = in_line(resources.engine)
-    do(resources.engine, backends.hold, "main", "Back at noon, <!channel>.", clock())
+    do(resources.engine, backends.hold, "main", "Back at noon, <!channel>; see <https://status.test|status>.", clock())
     told = shown(resources, slack, clock, job).splitlines()
     assert told[1] == say(language, "card.paused")
     assert told[2].startswith("Back at noon, ")
     assert "<!channel>" not in told[2]
+    assert "<https://status.test|status>" in told[2]
     do(resources.engine, backends.hold, "main", None, clock())
     assert shown(resources, slack, clock, job).splitlines()[1:] == [say(language, "card.paused")]
     do(resources.engine, backends.release, "main")
