@@ -96,7 +96,13 @@ def test_a_card_says_that_the_owners_paused_the_server_and_what_they_say(
     """In the person's language and the owners' own words, which ping nobody; resumed, it is gone."""
     slack.locales["UANNA"] = f"{language}-XX"
     job = in_line(resources.engine)
-    do(resources.engine, backends.hold, "main", "Back at noon, <!channel>; see <https://status.test|status>.", clock())
+    do(
+        resources.engine,
+        backends.hold,
+        "main",
+        "Back at noon, <!channel>; see <https://status.test|status>.",
+        clock(),
+    )
     told = shown(resources, slack, clock, job).splitlines()
     assert told[1] == say(language, "card.paused")
     assert told[2].startswith("Back at noon, ")
