@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-from sqlalchemy.exc import SQLAlchemyError
 
+from bot.doctor import rows
 from bot.doctor.finding import Finding, Findings, note, ok, problem
-from db import line, session
+from db import line
 from tasks.infer import client, errors, gauges
 from tasks.linefile import Server
 from tasks.resources import Resources
@@ -127,9 +127,9 @@ def _answer(resources: Resources, server: Server) -> Finding:
 
 def _in_flight(resources: Resources, server: Server) -> int:
     try:
-        with session.reading(resources.engine) as reading:
+        with rows.reading(resources) as reading:
             return line.in_flight(reading, server.name, resources.clock())
-    except SQLAlchemyError:
+    except rows.Unreadable:
         # Nobody can claim a call then.
         return 0
 

@@ -8,10 +8,10 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from slack_sdk import WebClient
-from sqlalchemy.exc import SQLAlchemyError
 
+from bot.doctor import rows
 from bot.doctor.finding import Finding, Findings, note, ok, problem
-from db import jobs, session
+from db import jobs
 from db.states import Origin
 from tasks import slack
 from tasks.resources import Resources
@@ -101,9 +101,9 @@ def events(resources: Resources) -> Findings:
     """Whether each kind of request has ever come in: Slack tells nobody what an app subscribes to."""
     now = resources.clock()
     try:
-        with session.reading(resources.engine) as reading:
+        with rows.reading(resources) as reading:
             latest = jobs.latest_by_origin(reading)
-    except SQLAlchemyError:
+    except rows.Unreadable:
         yield note("slack.events", "doctor.events_unknown")
         return
     for origin, check, silent in (

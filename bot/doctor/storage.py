@@ -1,12 +1,11 @@
 """The database and the broker."""
 
-import pathlib
-
 import sqlalchemy as sa
 from kombu.connection import Connection
 
+from bot.doctor import rows
 from bot.doctor.finding import Finding, Findings, note, ok, problem
-from db import backends, rules, schema, session
+from db import backends, rules, schema
 from db.rules import EVERYONE
 from tasks.resources import Resources
 from tasks.rules import DRAIN
@@ -16,9 +15,7 @@ _SECONDS = 3
 
 def database(resources: Resources) -> Findings:
     """Reachable, and with the tables of this version."""
-    url = sa.make_url(resources.settings.database_url)
-    if url.drivername == "sqlite" and url.database and not pathlib.Path(url.database).exists():
-        # Connecting would make an empty one.
+    if rows.is_absent(resources.settings):
         yield problem("database", "doctor.database_absent")
         return
     try:
@@ -40,10 +37,10 @@ def database(resources: Resources) -> Findings:
 def held(resources: Resources) -> Findings:
     """What the owners hold back: the quickest answer to why nothing moves."""
     try:
-        with session.reading(resources.engine) as reading:
+        with rows.reading(resources) as reading:
             paused = [each.name for each in backends.every(reading) if each.paused_at is not None]
             draining = (EVERYONE, DRAIN) in rules.about(reading, [EVERYONE])
-    except sa.exc.SQLAlchemyError:
+    except rows.Unreadable:
         # `database` says what is wrong with it.
         return
     if draining:

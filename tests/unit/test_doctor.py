@@ -16,6 +16,7 @@ from db import backends, line, rules, schema
 from tasks.catalogue import LANGUAGES, say
 from tasks.infer.gauges import Gauges
 from tasks.linefile import Server
+from tasks.resources import Resources
 from tests import fakes
 
 SERVER = Server("main", "http://model.test/v1", "key-1", "m", 4, 8192, None)
@@ -189,11 +190,15 @@ def test_migrations_older_and_newer_than_the_code():
     assert storage.migrations(frozenset({"9999"})).key == "doctor.migrations_newer"
 
 
-def test_a_database_that_is_not_there_is_not_made(sqlite_engine, clock, tmp_path):
-    """Looking at it must not leave an empty file behind."""
-    resources = fakes.resources(sqlite_engine, clock)
+def test_a_database_that_is_not_there_is_not_made(clock, tmp_path):
+    """Looking at it must not leave an empty file behind, whichever check looks first."""
     path = tmp_path / "none" / "threadline.db"
-    resources.settings = fakes.settings(database_url=f"sqlite:///{path}")
+    resources = Resources(fakes.settings(database_url=f"sqlite:///{path}"), clock)
+    resources.__dict__["slack"] = Slack()
+    with_model(resources, ("/v1/models", listing()), ("/v1/chat/completions", streamed()))
+    for look in (servers.group(resources, SERVER), lambda: slack.examine(resources, [])):
+        assert list(look())
+    assert list(storage.held(resources)) == []
     assert keys(storage.database(resources)) == ["doctor.database_absent"]
     assert not path.parent.exists()
 
