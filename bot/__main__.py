@@ -1,10 +1,11 @@
-"""`python -m bot`: the HTTP server, and Socket Mode when an app token is set."""
+"""`python -m bot`: the HTTP server, and Socket Mode when an app token is set; `python -m bot doctor`: what is wrong."""
 
 import argparse
 import ipaddress
 import sys
 from datetime import timedelta
 
+import structlog
 import uvicorn
 
 from bot.app import create_app
@@ -19,16 +20,9 @@ PATIENCE = timedelta(seconds=2)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until told to stop; 2: a setting, a recipe or the line file is wrong."""
-    argparse.ArgumentParser(
-        prog="python -m bot", description="Threadline's front door: Slack and the HTTP API."
-    ).parse_args(argv)
+    """Serve until told to stop, or run a command; 2: a setting, a recipe or the line file is wrong."""
+    asked = _parser().parse_args(argv)
     chosen = settings.load("slack_bot_token", "llm_url", "llm_model")
-    complaint = _complaint(chosen)
-    if complaint:
-        sys.stderr.write(f"{complaint}\nSee .env.example for what each setting means.\n")
-        return 2
-    logs.configure(chosen, "web")
     resources = Resources(chosen, patience=PATIENCE)
     try:
         # Read before the first request: a broken file stops the start.
@@ -36,6 +30,45 @@ def main(argv: list[str] | None = None) -> int:
     except (RecipeError, BadLine) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    if asked.command is not None:
+        # A command's answer is all that it writes: log lines would stand between those of the answer.
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
+    if asked.command == "doctor":
+        from bot.doctor import command as doctor  # The server does without all that this loads.
+
+        return doctor.main(resources, asked)
+    if asked.command == "admin":
+        from bot.owners import command as owners
+
+        return owners.main(resources, asked.words)
+    return _serve(resources)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bot",
+        description="Threadline's front door: Slack and the HTTP API. Without a command it serves until told to stop.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="[command]")
+    doctor = commands.add_parser(
+        "doctor", help="check everything that Threadline needs, and say what to mend"
+    )
+    doctor.add_argument("--json", action="store_true", help="a list of findings, for scripts")
+    doctor.add_argument(
+        "--channel", action="append", default=[], metavar="ID", help="a channel that the bot should be in"
+    )
+    admin = commands.add_parser("admin", help="the owners' orders, as `/analyze admin` takes them in Slack")
+    admin.add_argument("words", nargs="*", help="such as: pause main Back at noon. Without any: all of them")
+    return parser
+
+
+def _serve(resources: Resources) -> int:
+    chosen = resources.settings
+    complaint = _complaint(chosen)
+    if complaint:
+        sys.stderr.write(f"{complaint}\nSee .env.example for what each setting means.\n")
+        return 2
+    logs.configure(chosen, "web")
     web = create_web(resources, create_app(resources))
     uvicorn.run(
         web,

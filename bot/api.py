@@ -41,6 +41,14 @@ MOST_LISTED = 100
 # Seconds after which a service that has too many open may ask again: several calls have ended by then.
 TRY_AGAIN = 30
 
+# The status for a refusal that time will mend, and the seconds until a service may ask again; for others 403.
+_REFUSALS = {
+    "too_many": (429, TRY_AGAIN),
+    "quota": (429, 3600),
+    "quota_channel": (429, 3600),
+    "draining": (503, 60),
+}
+
 # Who asks when no tokens are set; the server then listens on loopback only.
 LOCAL = "local"
 
@@ -74,9 +82,12 @@ class Asking(BaseModel):
 
 _TOO_MANY: dict[int | str, dict[str, Any]] = {
     429: {
-        "description": "You have MOST_OPEN analyses open. An `Idempotency-Key` of one of them still finds it.",
+        "description": "You have MOST_OPEN analyses open, or made as many requests today as the owners allow. "
+        "An `Idempotency-Key` of one of them still finds it.",
         "headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
-    }
+    },
+    403: {"description": "The owners do not allow this: the recipe, or you."},
+    503: {"description": "The database does not answer, or no new requests are taken for now."},
 }
 
 _BODY = {
@@ -267,9 +278,10 @@ def _accept(resources: Resources, asking: Asking, who: str, idempotency_key: str
     try:
         with _database():
             return intake.accept(resources, request)
-    except intake.TooMany as refusal:
+    except intake.Refused as refusal:
         words = refusal.words("en", "DELETE /api/analyses/{id}")
-        raise HTTPException(429, words, {"Retry-After": str(TRY_AGAIN)}) from None
+        status, wait = _REFUSALS.get(refusal.code, (403, None))
+        raise HTTPException(status, words, {"Retry-After": str(wait)} if wait else None) from None
 
 
 @contextmanager

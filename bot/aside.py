@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from bot import voice
-from bot.intake import Request, TooMany
+from bot.intake import Refused, Request
 from db.states import Origin
 from tasks import slack
 from tasks.resources import Resources
@@ -25,7 +25,7 @@ class Aside:
         self._resources = resources
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
 
-    def refuse(self, request: Request, refusal: TooMany) -> None:
+    def refuse(self, request: Request, refusal: Refused) -> None:
         """Tell somebody why their mention or direct message was not taken; returns at once."""
         assert request.channel is not None  # Every event comes from one.
         # Slack shows nobody an ephemeral message in a thread that has no replies yet.
@@ -34,7 +34,7 @@ class Aside:
             request.channel,
             request.requester,
             request.thread_ts if is_reply else None,
-            lambda: voice.too_many(self._resources, request.team, request.requester, refusal, request.text),
+            lambda: voice.refused(self._resources, request.team, request.requester, refusal, request.text),
         )
 
     def tell(self, channel: str, user: str, thread_ts: str | None, words: Callable[[], str]) -> None:

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db import jobs, people, posts, session
 from db.models import Job
 from db.states import Origin
+from tasks import rules
 from tasks.catalogue import say
 from tasks.resources import Resources
 
@@ -31,11 +32,24 @@ class NotSaved(Exception):
     """The database did not take the job: do not acknowledge."""
 
 
-class TooMany(Exception):
-    """Somebody has as many requests open as one person may have: nothing was saved."""
+class Refused(Exception):
+    """The owners' rules or a limit do not allow a request: nothing was saved."""
+
+    def __init__(self, code: str, **params: str | int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+    def words(self, language: str, cancel: str) -> str:
+        """What the person reads; `cancel` is what they would type to make room."""
+        return say(language, f"error.{self.code}", **self.params)
+
+
+class TooMany(Refused):
+    """Somebody has as many requests open as one person may have."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+        super().__init__("too_many", limit=limit)
         self.limit = limit
 
     def words(self, language: str, cancel: str) -> str:
@@ -81,7 +95,7 @@ class Request:
 def accept(resources: Resources, request: Request) -> Job:
     """The job for a request: a new one, committed, or the one that an earlier delivery made (I1, I2).
 
-    Raises TooMany over MOST_OPEN, and NotSaved when the database cannot be reached or does not answer in time.
+    Raises Refused (TooMany over MOST_OPEN), and NotSaved when the database cannot be reached or does not answer in time.
     """
     with saving():
         job, earlier = session.persist(resources.engine, functools.partial(_save, resources, request), AGAIN)
@@ -139,20 +153,37 @@ def _save(resources: Resources, request: Request, transaction: Session) -> tuple
     return job, _add(transaction, job, resources.settings.most_open)
 
 
+def refusal(
+    transaction: Session, job: Job, most_open: int, counted_at: datetime | None = None
+) -> Refused | None:
+    """Why this person may not ask for this; `counted_at`: it is a new request, which quotas count."""
+    if jobs.count_open(transaction, job.team, job.requester) >= most_open:
+        return TooMany(most_open)
+    ours = rules.read(transaction, job.team, job.requester, job.channel)
+    try:
+        ours.check(job.recipe)
+        ours.check_open()
+        if counted_at is not None:
+            ours.check_requests(transaction, counted_at)
+    except rules.Refusal as refused:
+        return Refused(refused.code, **refused.params)
+    return None
+
+
 def _add(transaction: Session, job: Job, most_open: int) -> Job | None:
     """Insert a job, or give the one that an earlier delivery made: that one has its place, also at the cap.
 
     Requests of one person that come at the same moment are not counted by each other on PostgreSQL: a lock for
     that would cost every acknowledgement more than a few requests over the cap cost the line.
     """
-    is_full = jobs.count_open(transaction, job.team, job.requester) >= most_open
-    if not is_full and jobs.add(transaction, job):
+    refused = refusal(transaction, job, most_open, counted_at=job.created_at)
+    if refused is None and jobs.add(transaction, job):
         return None
     earlier = jobs.find(transaction, job.source_key, job.message_key)
     if earlier is None:
-        assert is_full  # Else a row with one of these keys is why ours was refused.
-        log.info("request.too_many", origin=job.origin, limit=most_open)
-        raise TooMany(most_open)
+        assert refused is not None  # Else a row with one of these keys is why ours was not taken.
+        log.info("request.refused", origin=job.origin, code=refused.code)
+        raise refused
     return earlier
 
 

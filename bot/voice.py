@@ -1,18 +1,21 @@
 """How the bot speaks when it answers at once: in the person's language, from what is known already."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import structlog
 from slack_sdk import WebClient
 from slack_sdk.webhook import WebhookClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.intake import TooMany
+from bot.intake import Refused
 from db import people, session
 from tasks import slack
 from tasks.catalogue import language_of, say
 from tasks.resources import Resources
 from tasks.text import clean
 
-__all__ = ["guess", "language", "log_not_saved", "quick", "say", "too_many", "whisper"]
+__all__ = ["guess", "language", "log_not_saved", "quick", "refused", "say", "whisper"]
 
 log = structlog.get_logger()
 
@@ -39,8 +42,8 @@ def guess(resources: Resources, text: str) -> str:
     return "ko" if clean.language(text) == "ko" else resources.settings.language
 
 
-def too_many(resources: Resources, team: str, user: str, refusal: TooMany, text: str = "") -> str:
-    """What somebody in Slack reads who has too many requests open."""
+def refused(resources: Resources, team: str, user: str, refusal: Refused, text: str = "") -> str:
+    """What somebody in Slack reads whose request was not taken."""
     return refusal.words(language(resources, team, user, text), f"{resources.settings.slack_command} cancel")
 
 
@@ -54,21 +57,25 @@ def quick(resources: Resources) -> WebClient:
     )
 
 
-def whisper(response_url: str | None, text: str) -> None:
-    """Answer a press or a shortcut for that person's eyes only. Should Slack not take it, the log says so.
+def whisper(response_url: str | None, text: str, blocks: Sequence[dict[str, Any]] = ()) -> bool:
+    """Answer a press or a shortcut for that person's eyes only. False: Slack did not take it, and the log says so.
 
     None: pressed in the App Home, which shows how things stand.
     """
     if response_url is None:
-        return
+        return False
     note = WebhookClient(response_url, timeout=_WHISPER_TIMEOUT, retry_handlers=[])
     try:
-        status = note.send(text=text, response_type="ephemeral", replace_original=False).status_code
+        status = note.send(
+            text=text, blocks=blocks or None, response_type="ephemeral", replace_original=False
+        ).status_code
     except (*slack.ERRORS, ValueError) as error:  # ValueError: the address is none.
         log.warning("whisper.unheard", error=type(error).__name__)
     else:
         if status != 200:
             log.warning("whisper.unheard", status=status)
+        return status == 200
+    return False
 
 
 def log_not_saved(error: Exception) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import pathlib
 import signal
 import sys
 from datetime import timedelta
@@ -12,14 +11,14 @@ from alembic import command
 from alembic.config import Config
 from pydantic import ValidationError
 
-from db import session
+from db import schema, session
 from db.settings import DatabaseSettings
 
 
 def config(engine: sa.Engine) -> Config:
     """Alembic's configuration, made in code: the migrations stand beside this file."""
     made = Config()
-    made.set_main_option("script_location", str(pathlib.Path(__file__).with_name("migrations")))
+    made.set_main_option("script_location", str(schema.MIGRATIONS))
     made.attributes["engine"] = engine
     return made
 

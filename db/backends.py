@@ -49,8 +49,8 @@ def declare(session: Session, declared: Iterable[Declared]) -> None:
 
 
 def is_out(backend: Backend) -> bool:
-    """Whether a backend answers nobody, and one call after another found that out."""
-    return backend.failures > 1 and backend.trouble in PROBED
+    """Whether a backend answers nobody: it is paused, or one call after another found that out."""
+    return backend.paused_at is not None or (backend.failures > 1 and backend.trouble in PROBED)
 
 
 def most_in_flight(limit: int, trouble: str | None, failures: int) -> int:
@@ -93,6 +93,24 @@ def pause(
     backend.failures += 1
     backend.not_before = now + pause_for
     return news
+
+
+def hold(session: Session, name: str, words: str | None, now: datetime) -> bool:
+    """Keep a backend from being asked until `release`; `words` are for those who wait. False: there is none."""
+    return _set_hold(session, name, now, words)
+
+
+def release(session: Session, name: str) -> bool:
+    """End `hold`. False: there is no such backend, or nobody holds it."""
+    held = session.scalar(select(Backend.paused_at).where(Backend.name == name))
+    return held is not None and _set_hold(session, name, None, None)
+
+
+def _set_hold(session: Session, name: str, at: datetime | None, words: str | None) -> bool:
+    backend = session.get(Backend, name, with_for_update=LOCK)
+    if backend is not None:
+        backend.paused_at, backend.paused_words = at, words
+    return backend is not None
 
 
 def recovered(session: Session, name: str) -> str | None:

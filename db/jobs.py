@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased, defer
 from db import events, incidents, posts, turns
 from db.models import Job, Post, Step
 from db.session import add_if_missing
-from db.states import ENDED, OPEN, JobState, PostKind, PostState, StepState
+from db.states import ENDED, OPEN, JobState, Origin, PostKind, PostState, StepState
 from db.turns import Rank
 
 # Base 32 without the letters that people mistake for digits (Crockford); 12 of them are 60 random bits.
@@ -74,6 +74,12 @@ def get(session: Session, job_id: str, team: str, requester: str | None = None) 
     if requester is not None:
         mine = mine.where(Job.requester == requester)
     return session.scalar(mine)
+
+
+def any_of(session: Session, job_id: str, team: str | None) -> Job | None:
+    """A job for the owners of a workspace, or with None for those of the whole installation."""
+    found = session.get(Job, job_id)
+    return found if found is not None and team in {None, found.team} else None
 
 
 def count_open(session: Session, team: str, requester: str) -> int:
@@ -164,6 +170,11 @@ def rate(
     job.feedback_note = note
     events.record(session, job.id, "rated", now, good=int(good))
     return True
+
+
+def latest_by_origin(session: Session) -> dict[Origin, datetime]:
+    """When the latest kept job came through each door."""
+    return dict(session.execute(select(Job.origin, func.max(Job.created_at)).group_by(Job.origin)).all())
 
 
 def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job | None:
@@ -302,7 +313,7 @@ def fail(
 
 def cancel(session: Session, job_id: str, now: datetime) -> bool:
     """End an open job at its owner's wish; whoever runs one of its steps notices at the next heartbeat."""
-    job = session.get(Job, job_id, with_for_update=True)
+    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     if job is None or job.state not in OPEN:
         return False
     _end(session, job, JobState.CANCELLED, now)
@@ -313,7 +324,7 @@ def cancel(session: Session, job_id: str, now: datetime) -> bool:
 
 def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: timedelta) -> Job | None:
     """Begin the attempt after `attempt`, once however often it is pressed; None when it has begun already."""
-    job = session.get(Job, job_id, with_for_update=True)
+    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     if job is None or job.attempt != attempt or job.state is not JobState.FAILED:
         return None
     # A call of the last attempt that is still open keeps its row, and with it its slot, until it is closed (I5).
@@ -333,7 +344,7 @@ def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: 
 
 def settle(session: Session, job_id: str) -> None:
     """An answered job whose last post has been shown is done."""
-    job = session.get(Job, job_id, with_for_update=True)
+    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     if job is not None and job.state is JobState.ANSWERED and not posts.any_wanted(session, job_id):
         job.state = JobState.DONE
 

@@ -47,7 +47,7 @@ _CLAIMABLE = (
 )
 _DUE = (
     _CLAIMABLE.join(Backend, Backend.name == Turn.backend)
-    .where(Backend.not_before.is_(None) | (Backend.not_before <= _NOW))
+    .where(Backend.paused_at.is_(None), Backend.not_before.is_(None) | (Backend.not_before <= _NOW))
     .limit(1)
 )
 # Built once, and rows instead of objects: claims and answers are what the line's speed hangs on. The text that
@@ -57,6 +57,7 @@ _BACKEND = (
     select(
         Backend.limit,
         Backend.not_before,
+        Backend.paused_at,
         Backend.trouble,
         Backend.failures,
         Backend.passed_over,
@@ -187,7 +188,9 @@ def claim(session: Session, backend_name: str, now: datetime, lease: timedelta) 
     its old snapshot, and would pick a step that somebody took in the meantime.
     """
     backend = session.execute(_BACKEND, {"backend": backend_name}).one_or_none()
-    if backend is None or (backend.not_before is not None and backend.not_before > now):
+    if backend is None or backend.paused_at is not None:
+        return None
+    if backend.not_before is not None and backend.not_before > now:
         return None
     most = backends.most_in_flight(backend.limit, backend.trouble, backend.failures)
     chosen = turns.choose(session, backend_name, most, backend.passed_over, now)
@@ -363,7 +366,9 @@ def callable_steps(session: Session, now: datetime) -> dict[str, int]:
     """For each backend, how many steps could be claimed right now: what the sweep rings for."""
     counts = {}
     for backend in session.scalars(
-        select(Backend).where(or_(Backend.not_before.is_(None), Backend.not_before <= now))
+        select(Backend).where(
+            Backend.paused_at.is_(None), or_(Backend.not_before.is_(None), Backend.not_before <= now)
+        )
     ):
         most = backends.most_in_flight(backend.limit, backend.trouble, backend.failures)
         free = most - in_flight(session, backend.name, now)
@@ -392,18 +397,21 @@ def move(
     return len(session.execute(moved).all())
 
 
-def adopt(session: Session, rank: Callable[[str], Rank], most: int = 500) -> set[str]:
-    """Put waiting steps without a turn in line: moved ones, and those of code before turns; their backends."""
+def adopt(session: Session, rank: Callable[[str, str | None], Rank], most: int = 500) -> set[str]:
+    """Put waiting steps without a turn in line: moved ones, and those of code before turns; their backends.
+
+    `rank(requester, channel)` is the rank of a request.
+    """
     lost = (
-        select(Step.id, Step.backend, Job.team, Job.requester, Job.created_at)
+        select(Step.id, Step.backend, Job.team, Job.requester, Job.channel, Job.created_at)
         .join(Job, Job.id == Step.job_id)
         .where(Step.state == StepState.WAITING, Step.turn_id.is_(None))
         .order_by(Step.backend, Job.team, Job.requester, Step.id)
         .limit(most)
     )
     adopted = set()
-    for step_id, backend, team, requester, asked_at in session.execute(lost).all():
-        turn_id = turns.join(session, backend, team, requester, rank(requester))
+    for step_id, backend, team, requester, channel, asked_at in session.execute(lost).all():
+        turn_id = turns.join(session, backend, team, requester, rank(requester, channel))
         still = (Step.id == step_id) & Step.turn_id.is_(None) & (Step.state == StepState.WAITING)
         session.execute(update(Step).where(still).values(turn_id=turn_id, asked_at=asked_at))
         adopted.add(backend)
@@ -443,6 +451,13 @@ def trouble(session: Session, job: Job) -> str | None:
     )
     troubled = select(Backend.trouble).join(Step, Step.backend == Backend.name).where(here)
     return session.scalar(troubled.where(Backend.trouble.is_not(None)).order_by(Backend.name).limit(1))
+
+
+def paused(session: Session, job: Job) -> str | None:
+    """What the owners say of the paused backend that a job's calls wait for; None: it waits for none."""
+    waits = (Step.job_id == job.id) & (Step.attempt == job.attempt) & (Step.state == StepState.WAITING)
+    held = select(func.coalesce(Backend.paused_words, "")).join(Step, Step.backend == Backend.name)
+    return session.scalar(held.where(waits, Backend.paused_at.is_not(None)).limit(1))
 
 
 def _free(session: Session, job: Job, step: Step, now: datetime, most_claims: int) -> None:

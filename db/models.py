@@ -80,6 +80,9 @@ class Backend(Base, kw_only=True):
     passed_over: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, server_default="{}")
     # When a sweep last freed dead leases here, to within a few seconds (db.line.free_dead).
     swept_at: Mapped[datetime | None] = mapped_column(default=None)
+    # Since when the owners keep it from being asked, and what they say to those who wait.
+    paused_at: Mapped[datetime | None] = mapped_column(default=None)
+    paused_words: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
 
 
 class Turn(Base, kw_only=True):
@@ -117,6 +120,7 @@ class Job(Base, kw_only=True):
         sa.Index("jobs_by_requester", "team", "requester", "created_at"),
         # What else is asked and answered in a thread: for follow-ups, and for "stop".
         sa.Index("jobs_by_thread", "channel", "thread_ts"),
+        sa.Index("jobs_by_channel", "team", "channel", "created_at"),
         # A person's open jobs are counted with every request.
         _index("jobs_open", f"state IN ({_OPEN})", "team", "requester"),
     )
@@ -269,6 +273,33 @@ class Person(Base, kw_only=True):
     language: Mapped[str | None] = mapped_column(sa.String(8), default=None)
     recipe: Mapped[str | None] = mapped_column(sa.String(64), default=None)
     mention: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
+    # None: from before this was asked.
+    is_guest: Mapped[bool | None] = mapped_column(default=None)
+
+
+class Rule(Base, kw_only=True):
+    """What the owners decided for a scope: `everyone`, or `person:`, `channel:`, `workspace:` with an id."""
+
+    __tablename__ = "rules"
+
+    scope: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    value: Mapped[Any] = mapped_column(sa.JSON())
+    set_by: Mapped[str] = mapped_column(sa.String(64))
+    set_at: Mapped[datetime]
+
+
+class Change(Base, kw_only=True):
+    """A line of the audit: an order of an owner's that was carried out, in their words."""
+
+    __tablename__ = "changes"
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, init=False
+    )
+    at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(sa.String(64))
+    words: Mapped[str] = mapped_column(sa.Text, repr=False)
 
 
 class Event(Base, kw_only=True):

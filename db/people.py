@@ -37,8 +37,13 @@ class Usage:
 
 
 def known(session: Session, team: str, users: Iterable[str], since: datetime) -> dict[str, Person]:
-    """Those of `users` seen after `since`, by user id."""
-    rows = select(Person).where(Person.team == team, Person.user.in_(set(users)), Person.seen_at >= since)
+    """Those of `users` seen after `since`, by user id; whoever was never asked whether they are a guest is not known."""
+    rows = select(Person).where(
+        Person.team == team,
+        Person.user.in_(set(users)),
+        Person.seen_at >= since,
+        Person.is_guest.is_not(None),
+    )
     return {person.user: person for person in session.scalars(rows)}
 
 
@@ -85,7 +90,12 @@ def forget(session: Session, team: str, user: str) -> None:
 
 def remember(session: Session, person: Person) -> None:
     """Write down what Slack said of a person."""
-    told = {"locale": person.locale, "name": person.name, "seen_at": person.seen_at}
+    told = {
+        "locale": person.locale,
+        "name": person.name,
+        "seen_at": person.seen_at,
+        "is_guest": person.is_guest,
+    }
     known = update(Person).where(Person.team == person.team, Person.user == person.user).values(told)
     if session.execute(known.returning(Person.user)).first() is None:
         # Two stages may ask Slack of the same newcomer at once; either answer will do.

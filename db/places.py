@@ -100,7 +100,7 @@ def of_backend(session: Session, backend: Backend, now: datetime) -> dict[str, P
     free = backends.most_in_flight(backend.limit, backend.trouble, backend.failures) - line.in_flight(
         session, backend.name, now
     )
-    troubled = backend.failures > 0
+    troubled = backend.failures > 0 or backend.paused_at is not None
     return {
         job_id: _place(ahead, last[job_id], [] if troubled else seconds, backend.limit, free)
         for job_id, ahead in first.items()

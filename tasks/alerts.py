@@ -63,7 +63,7 @@ def look(resources: Resources) -> None:
             seen.sort(key=lambda one: (one.cause, one.subject))
             opened += [alerts.note(transaction, each, by) for each in seen]
     ended = _end_quiet(resources, going_on, by, now)
-    for name, some in (("alert.opened", opened), ("alert.over", ended)):
+    for name, some in (("alert.opened", opened), ("alert.ended", ended)):
         for alert in some:
             if alert is not None:
                 log.error(

@@ -39,4 +39,12 @@ def _ask(resources: Resources, team: str, user: str) -> Person | None:
         return None
     profile = told.get("profile") or {}
     name = profile.get("display_name") or told.get("real_name") or told.get("name") or user
-    return Person(team=team, user=user, locale=told.get("locale") or "", name=name, seen_at=resources.clock())
+    return Person(
+        team=team,
+        user=user,
+        locale=told.get("locale") or "",
+        name=name,
+        seen_at=resources.clock(),
+        # docs.slack.dev/reference/objects/user-object: guests of several channels, and of one.
+        is_guest=bool(told.get("is_restricted") or told.get("is_ultra_restricted")),
+    )

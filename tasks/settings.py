@@ -114,7 +114,7 @@ class Settings(DatabaseSettings):
     )
     admins: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
-        description="Who may cancel anybody's request in their workspace: "
+        description="Who may cancel anybody's request and give the owners' orders: "
         "Slack user ids with commas between them.",
     )
     prepare_concurrency: int = Field(

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from db import alerts as told
 from db import backends, jobs, line, places, posts, session, turns
 from db.models import Backend
-from tasks import alerts
+from db.turns import Rank
+from tasks import alerts, rules
 from tasks.app import DELIVER, INFER, PREPARE, SWEEP_EVERY
 from tasks.infer import learn
 from tasks.resources import Resources
@@ -52,7 +53,11 @@ def _keep_line(resources: Resources, now: datetime) -> None:
     with session.transaction(resources.engine) as transaction:
         for backend in known.values():
             _send_elsewhere(transaction, resources, backend, known, now)
-        line.adopt(transaction, fair.rank)
+
+        def rank(requester: str, channel: str | None) -> Rank:
+            return rules.read(transaction, "", requester, channel).rank(fair.rank(requester))
+
+        line.adopt(transaction, rank)
         turns.tidy(transaction)
     for server in fair.servers:
         learn.look(resources, server)

@@ -209,6 +209,7 @@ class Slack:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     locales: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    guests: set[str] = field(default_factory=set)
     # Errors to raise by the next calls of a method: (error, whether the call has its effect first).
     faults: dict[str, list[tuple[Exception, bool]]] = field(default_factory=dict)
     # Channels that take nothing from us, with Slack's reason.
@@ -266,7 +267,8 @@ class Slack:
 
         def tell() -> dict[str, Any]:
             profile = {"display_name": self.names.get(user, "")}
-            return {"user": {"name": user.lower(), "locale": self.locales.get(user), "profile": profile}}
+            told = {"name": user.lower(), "locale": self.locales.get(user), "profile": profile}
+            return {"user": {**told, "is_restricted": user in self.guests}}
 
         return self._call("users_info", asked, tell)
 

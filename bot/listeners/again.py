@@ -64,7 +64,7 @@ def take(resources: Resources, sent: payloads.Again) -> dict[str, Any]:
     except intake.NotSaved as trouble:
         voice.log_not_saved(trouble)
         return error(modal_view.RECIPE, voice.say(language, "intake.not_saved"))
-    except intake.TooMany as refusal:
+    except intake.Refused as refusal:
         return error(modal_view.RECIPE, refusal.words(language, f"{resources.settings.slack_command} cancel"))
     return {}
 

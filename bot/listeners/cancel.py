@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from bot import intake, payloads, voice
 from bot.aside import Aside
 from bot.listeners import home
+from bot.owners import who
 from db import jobs, posts, session
 from db.models import Job
 from tasks import actions
@@ -42,9 +43,9 @@ def stop(resources: Resources, team: str, user: str, job_id: str | None) -> tupl
 
     An admin may name anybody's job of the same workspace.
     """
-    owner = None if user in resources.settings.admins else user
     try:
         with session.transaction(resources.engine) as transaction:
+            owner = None if who.is_admin(resources, transaction, team, user) else user
             # The id may be forged: the job must be in this workspace, and this person's unless they are an admin.
             named = (
                 [jobs.get(transaction, job_id, team, owner)]
@@ -74,7 +75,8 @@ def stop_here(resources: Resources, stop: payloads.Stop) -> bool:
             mine = jobs.open_of(transaction, stop.team, stop.user, _MOST_LOOKED_AT)
             return [job for job in mine if job.channel == stop.channel][:1]
         found = jobs.open_in_thread(transaction, stop.team, stop.channel, stop.thread_ts)
-        return [job for job in found if stop.user in {job.requester, *resources.settings.admins}]
+        everybody = who.is_admin(resources, transaction, stop.team, stop.user)
+        return [job for job in found if everybody or job.requester == stop.user]
 
     return _cancel(resources, here)
 

@@ -13,6 +13,7 @@ from bot.listeners import modal
 from bot.views import home as home_view
 from db import jobs, people, posts, session
 from tasks import actions, slack
+from tasks.catalogue import LANGUAGES
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -88,11 +89,14 @@ def publish(resources: Resources, team: str, user: str) -> None:
 
 def _set(resources: Resources, choice: payloads.Choice) -> None:
     value = home_view.chosen(choice.value)
+    # What a press carries may be made up.
+    language = value if value in LANGUAGES else None
+    recipe = resources.recipes.get(value) if value else None
     with intake.saving(), session.transaction(resources.engine) as transaction:
         before = people.preferences(transaction, choice.team, choice.user)
         changed: dict[str, dict[str, Any]] = {
-            actions.SET_LANGUAGE: {"language": value},
-            actions.SET_RECIPE: {"recipe": value},
+            actions.SET_LANGUAGE: {"language": language},
+            actions.SET_RECIPE: {"recipe": recipe.name if recipe else None},
             actions.SET_MENTION: {"mention": value != "no"},
         }
         after = dataclasses.replace(before, **changed[choice.action])

@@ -18,5 +18,5 @@ def register(app: App, resources: Resources) -> None:
         if request is not None:
             try:
                 intake.accept(resources, request)
-            except intake.TooMany as refusal:
+            except intake.Refused as refusal:
                 aside.refuse(request, refusal)

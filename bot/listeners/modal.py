@@ -72,7 +72,7 @@ def take(resources: Resources, sent: payloads.Submission) -> dict[str, Any]:
     except intake.NotSaved as trouble:
         voice.log_not_saved(trouble)
         return error(modal_view.TEXT, "intake.not_saved")
-    except intake.TooMany as refusal:
+    except intake.Refused as refusal:
         words = refusal.words(language, f"{resources.settings.slack_command} cancel")
         return {"response_action": "errors", "errors": {modal_view.TEXT: words}}
     return {}

@@ -21,8 +21,8 @@ def register(app: App, resources: Resources) -> None:
         press = payloads.press(body)
         try:
             refusal = again(resources, press)
-        except intake.TooMany as too_many:
-            voice.whisper(press.response_url, voice.too_many(resources, press.team, press.user, too_many))
+        except intake.Refused as refused:
+            voice.whisper(press.response_url, voice.refused(resources, press.team, press.user, refused))
         else:
             if refusal is not None:
                 language = voice.language(resources, press.team, press.user)
@@ -34,20 +34,22 @@ def register(app: App, resources: Resources) -> None:
 def again(resources: Resources, press: payloads.Press) -> str | None:
     """Begin a new attempt, once for each failure; else the key of what to tell the person.
 
-    Raises TooMany when that would be one open request more than the person may have.
+    Raises Refused when a new request would not be taken either: the error takes the attempt back.
     """
     most_open = resources.settings.most_open
     now = resources.clock()
     try:
         with session.transaction(resources.engine) as transaction:
             # The id in a button can be forged: the job must be this person's, in this workspace.
-            if jobs.get(transaction, press.attempt.job_id, press.team, press.user) is None:
+            failed = jobs.get(transaction, press.attempt.job_id, press.team, press.user)
+            if failed is None:
                 return "intake.not_yours_to_retry"
+            # Looked at before, while it does not count itself.
+            refused = intake.refusal(transaction, failed, most_open)
             patience = resources.settings.job_deadline
             job = jobs.retry(transaction, press.attempt.job_id, press.attempt.number, now, patience)
-            # It counts again; the error takes the attempt back.
-            if job is not None and jobs.count_open(transaction, press.team, press.user) > most_open:
-                raise intake.TooMany(most_open)
+            if job is not None and refused is not None:
+                raise refused
     except SQLAlchemyError as error:
         voice.log_not_saved(error)
         return "intake.not_saved"

@@ -20,8 +20,8 @@ def register(app: App, resources: Resources) -> None:
             assert request.response_url is not None  # payloads.shortcut insists on it.
             language = voice.guess(resources, request.text)
             voice.whisper(request.response_url, voice.say(language, "intake.not_saved"))
-        except intake.TooMany as refusal:
+        except intake.Refused as refusal:
             assert request.response_url is not None
-            said = voice.too_many(resources, request.team, request.requester, refusal, request.text)
+            said = voice.refused(resources, request.team, request.requester, refusal, request.text)
             voice.whisper(request.response_url, said)
         ack()

@@ -17,6 +17,7 @@ class ModelServer(BaseModel):
     learned: bool = Field(description="Whether the limit is learned; else the operators set it.")
     in_flight: int = Field(description="Calls that are being made, everybody's.")
     waiting: int = Field(description="Calls that wait for their turn, everybody's.")
+    paused: bool = Field(description="Whether the owners keep calls from starting there.")
     trouble: str | None = Field(
         description="What the latest call met, until one gets through: `busy`, `out_of_memory`, `loading`, "
         "`down`, or `settings` (it does not accept our address, key or model)."
@@ -41,6 +42,7 @@ def line(backends: Iterable[Backend], counts: Mapping[str, Count], own: Iterable
             learned=backend.learned is not None,
             in_flight=counts[backend.name].in_flight,
             waiting=counts[backend.name].waiting,
+            paused=backend.paused_at is not None,
             trouble=backend.trouble,
         )
         for backend in backends

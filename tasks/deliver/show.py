@@ -272,4 +272,4 @@ def _wants_mention(resources: Resources, work: Work) -> bool:
 def _scene(resources: Resources, work: Work) -> views.Scene:
     with session.reading(resources.engine) as reading:
         done, total = line.progress(reading, work.job)
-        return views.Scene(done, total, line.trouble(reading, work.job))
+        return views.Scene(done, total, line.trouble(reading, work.job), line.paused(reading, work.job))

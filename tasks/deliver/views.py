@@ -39,6 +39,8 @@ class Scene:
     done: int
     total: int
     trouble: str | None
+    # The owners' words on the paused server that the job waits for; "": they said none, None: none is paused.
+    paused: str | None = None
 
 
 def card(language: str, job: Job, called: str, scene: Scene, told: dict[str, Any]) -> Message:
@@ -46,6 +48,10 @@ def card(language: str, job: Job, called: str, scene: Scene, told: dict[str, Any
     lines = [_state(language, job, blocks.escape(called), scene)]
     if job.state in {JobState.WAITING, JobState.RUNNING} and scene.trouble in _TOLD_TROUBLES:
         lines.append(say(language, f"card.trouble_{scene.trouble}"))
+    if job.state in {JobState.WAITING, JobState.RUNNING} and scene.paused is not None:
+        lines.append(say(language, "card.paused"))
+        # As the owners wrote it: links and names work, and blocks.card lets nothing ping a channel.
+        lines.append(scene.paused)
     if "left" in told:
         advice = channel_advice(language, told["reason"])
         lines.append(say(language, "card.moved", channel=told["left"], advice=advice))

@@ -9,7 +9,7 @@ from db import backends, jobs, line, posts, session
 from db.jobs import NewStep
 from db.line import Claimed, LevelDone
 from db.models import Backend
-from tasks import deadman, plan
+from tasks import deadman, plan, rules
 from tasks.infer import client, errors, hold, learn
 from tasks.linefile import Server
 from tasks.resources import Resources
@@ -172,7 +172,8 @@ def _go_on(resources: Resources, transaction: Session, server: Server, done: Lev
         return 0
     if specs:
         steps = [NewStep(temperature=recipe.temperature, **vars(spec)) for spec in specs]
-        rank = resources.line.rank(job.requester)
+        ours = rules.read(transaction, job.team, job.requester, job.channel)
+        rank = ours.rank(resources.line.rank(job.requester))
         jobs.add_steps(transaction, job, server.name, done.level + 1, steps, now, rank)
         posts.refresh_card(transaction, job.id)
         return len(steps)

@@ -1,5 +1,6 @@
 """A received job becomes steps in the line."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from db import incidents, jobs, posts, session
 from db.jobs import NewStep
 from db.models import Job
 from db.states import Origin
-from tasks import plan, slack
+from tasks import people, plan, rules, slack
 from tasks.linefile import Server
 from tasks.prepare import thread
 from tasks.recipes import Recipe, split_request
@@ -45,9 +46,11 @@ def prepare(resources: Resources, job_id: str) -> None:
         return
     log.debug("claimed")
     try:
+        ours = _admit(resources, job)
         server = _server(resources, job)
         question, steps = _plan(resources, job, server)
-    except Impossible as impossible:
+        _afford(resources, ours, steps)
+    except (Impossible, rules.Refusal) as impossible:
         log.info("job.impossible", code=impossible.code)
         _end(resources, job, impossible)
     except SystemExit:
@@ -62,7 +65,7 @@ def prepare(resources: Resources, job_id: str) -> None:
         log.exception("job.broke", reference=job.id)
         _end(resources, job, Impossible("bug"))
     else:
-        rank = resources.line.rank(job.requester)
+        rank = ours.rank(resources.line.rank(job.requester))
         session.persist(
             resources.engine,
             lambda transaction: jobs.prepared(
@@ -77,7 +80,27 @@ def prepare(resources: Resources, job_id: str) -> None:
         resources.bell.ring_deliver(lane)
 
 
-def _end(resources: Resources, job: Job, impossible: Impossible) -> None:
+def _admit(resources: Resources, job: Job) -> rules.Rules:
+    """The rules about a job, which allow it: what changed since it was taken, and what Slack had to be asked for."""
+    with session.reading(resources.engine) as reading:
+        ours = rules.read(reading, job.team, job.requester, job.channel)
+    ours.check(job.recipe)
+    if ours.no_guests and job.origin is not Origin.API:
+        person = people.look_up(resources, job.team, [job.requester]).get(job.requester)
+        if person is None:
+            raise Impossible("guest_unknown")
+        if person.is_guest:
+            raise Impossible("guest")
+    return ours
+
+
+def _afford(resources: Resources, ours: rules.Rules, steps: Sequence[NewStep]) -> None:
+    """The day's tokens must be enough for the calls' input; answers count once they are there."""
+    with session.reading(resources.engine) as reading:
+        ours.check_tokens(reading, sum(step.tokens_in for step in steps), resources.clock())
+
+
+def _end(resources: Resources, job: Job, impossible: Impossible | rules.Refusal) -> None:
     session.persist(
         resources.engine,
         lambda transaction: jobs.cannot_prepare(

@@ -100,8 +100,24 @@ def test_the_model_servers(either_door: Door) -> None:
     call(either_door, theirs, 1)
 
     assert line(either_door)["backends"] == [
-        {"name": "big", "limit": 1, "learned": True, "in_flight": 0, "waiting": 1, "trouble": "down"},
-        {"name": "main", "limit": 4, "learned": False, "in_flight": 1, "waiting": 2, "trouble": None},
+        {
+            "name": "big",
+            "limit": 1,
+            "learned": True,
+            "in_flight": 0,
+            "waiting": 1,
+            "paused": False,
+            "trouble": "down",
+        },
+        {
+            "name": "main",
+            "limit": 4,
+            "learned": False,
+            "in_flight": 1,
+            "waiting": 2,
+            "paused": False,
+            "trouble": None,
+        },
     ]
 
 
@@ -148,7 +164,10 @@ def test_the_openapi_document_describes_the_line(door: Door) -> None:
     shapes = document["components"]["schemas"]
     for shape, name in (
         *(("Analysis", name) for name in ("ahead", "seconds_left")),
-        *(("ModelServer", name) for name in ("limit", "learned", "in_flight", "waiting", "trouble")),
+        *(
+            ("ModelServer", name)
+            for name in ("limit", "learned", "in_flight", "waiting", "paused", "trouble")
+        ),
         ("Line", "analyses"),
     ):
         assert shapes[shape]["properties"][name]["description"]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from db.models import Job
 from db.states import JobState
+from tasks import actions
 from tests import front_door_rig as rig
 from tests import fuzz, playground_rig
 from tests.front_door_rig import Door
@@ -18,6 +19,14 @@ either_door = rig.either_door
 
 # Another person, the same ids in another workspace, an admin of another one, and names that the API uses.
 STRANGERS = [("U2", "T1"), ("U1", "T2"), ("U9ADMIN", "T2"), ("local", "api"), ("U1", "api")]
+# Buttons about whoever presses them, and no job.
+OF_THE_PRESSER = {
+    actions.OPEN_FORM,
+    actions.SET_LANGUAGE,
+    actions.SET_RECIPE,
+    actions.SET_MENTION,
+    actions.DELETE_DATA,
+}
 SECRET = "the text that U1 wrote"
 
 
@@ -59,6 +68,8 @@ def test_a_stranger_s_press_changes_nothing_and_tells_nothing(
         for action in buttons(door):
             press = rig.press(f"{job.id}:1", user=user, team=team, action=action, response_url=slack.url)
             assert door.interaction(press).status_code == 200
+            if action in OF_THE_PRESSER:
+                continue
             told = slack.next().body.decode()
             assert SECRET not in told
             assert job.id not in told

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import events, jobs, posts
+from db import events, jobs, posts, session
 from db.models import Event, Job, Post, Step
 from db.states import JobState, Origin, PostKind, PostState, StepState
 from tests.fakes import (
@@ -266,3 +266,16 @@ def test_deleting_is_done_in_portions(engine: sa.Engine):
         do(engine, jobs.cancel, accepted(engine).id, NOW)
     assert do(engine, jobs.delete_older, NOW + MINUTE, most=2) == 2
     assert do(engine, jobs.delete_older, NOW + MINUTE, most=2) == 1
+
+
+def test_an_end_between_a_look_at_a_job_and_its_lock_stands(engine: sa.Engine):
+    """Whoever looked first holds the row as it was; the lock brings it as it is."""
+    if engine.dialect.name == "sqlite":
+        pytest.skip("whoever writes there is alone from the start")
+    job = accepted(engine)
+    with session.transaction(engine) as late:
+        seen = jobs.get(late, job.id, "T1", "UANNA")
+        do(engine, jobs.cancel, job.id, NOW)
+        assert not jobs.cancel(late, job.id, NOW)
+        assert seen is not None
+        assert seen.state is JobState.CANCELLED

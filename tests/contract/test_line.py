@@ -86,7 +86,7 @@ def test_backends_do_not_share_slots(engine: sa.Engine):
     declare(engine, limit=1, name="other")
     in_line(engine)
     do(engine, line.move, "main", "other", None, 1000, NOW)
-    do(engine, line.adopt, lambda _: Rank())
+    do(engine, line.adopt, lambda _requester, _channel: Rank())
     assert claim(engine) is None
     assert do(engine, line.claim, "other", NOW, LEASE) is not None
 

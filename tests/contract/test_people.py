@@ -11,7 +11,15 @@ from tests.fakes import NOW, SECOND, at_once, do, rows
 
 def anna(**changes) -> Person:
     return Person(
-        **{"team": "T1", "user": "UANNA", "locale": "ko-KR", "name": "Anna", "seen_at": NOW, **changes}
+        **{
+            "team": "T1",
+            "user": "UANNA",
+            "locale": "ko-KR",
+            "name": "Anna",
+            "seen_at": NOW,
+            "is_guest": False,
+            **changes,
+        }
     )
 
 

@@ -28,6 +28,16 @@ GIVEN = {
     "model_broken": {"attempts"},
     "model_silent": {},
     "deadline": {"minutes"},
+    "banned": {},
+    "not_allowed": {},
+    "guest": {},
+    "guest_unknown": {},
+    "recipe_off": {"recipe"},
+    "draining": {"says"},
+    "quota": {"used", "limit", "hours"},
+    "quota_channel": {"used", "limit", "hours"},
+    "tokens": {"used", "tokens", "limit", "hours"},
+    "tokens_channel": {"used", "tokens", "limit", "hours"},
     "bug": {},
 }
 
@@ -43,7 +53,7 @@ def places(language: str, key: str) -> set[str]:
 def codes_in_the_code() -> set[str]:
     """Every error code that the code can end a job with."""
     found = set(re.findall(r'\bfail\(\s*\w+,\s*job,\s*"(\w+)"', CODE))
-    for raised in re.findall(r"\bImpossible\(([^)]*)\)", CODE):
+    for raised in re.findall(r"\b(?:Impossible|Refusal)\(([^)]*)\)", CODE):
         found |= set(re.findall(r'"(\w+)"(?!:)', raised))
     return found
 

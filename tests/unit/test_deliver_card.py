@@ -2,7 +2,7 @@
 
 import pytest
 
-from db import posts
+from db import backends, posts
 from db.models import Backend, Job, Step
 from db.states import JobState, StepState
 from tasks.catalogue import say
@@ -87,6 +87,31 @@ def test_a_card_says_why_nothing_moves(resources, slack: Slack, clock, code, lan
     assert say(language, f"card.trouble_{code}") in shown(resources, slack, clock, job)
     trouble(resources, "main", None)
     assert say(language, f"card.trouble_{code}") not in shown(resources, slack, clock, job)
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_card_says_that_the_owners_paused_the_server_and_what_they_say(
+    resources, slack: Slack, clock, language
+):
+    """In the person's language and the owners' own words, which ping nobody; resumed, it is gone."""
+    slack.locales["UANNA"] = f"{language}-XX"
+    job = in_line(resources.engine)
+    do(
+        resources.engine,
+        backends.hold,
+        "main",
+        "Back at noon, <!channel>; see <https://status.test|status>.",
+        clock(),
+    )
+    told = shown(resources, slack, clock, job).splitlines()
+    assert told[1] == say(language, "card.paused")
+    assert told[2].startswith("Back at noon, ")
+    assert "<!channel>" not in told[2]
+    assert "<https://status.test|status>" in told[2]
+    do(resources.engine, backends.hold, "main", None, clock())
+    assert shown(resources, slack, clock, job).splitlines()[1:] == [say(language, "card.paused")]
+    do(resources.engine, backends.release, "main")
+    assert len(shown(resources, slack, clock, job).splitlines()) == 1
 
 
 def test_a_busy_server_is_nothing_new(resources, slack: Slack, clock):

@@ -23,6 +23,7 @@ ADDRESS = "https://threadline.example.com/slack/events"
 # What each call needs, from its page at docs.slack.dev/reference/methods. A new call needs a line here.
 HISTORY = {"channels:history", "groups:history", "im:history", "mpim:history"}
 SCOPES_OF_METHODS: dict[str, set[str]] = {
+    "apps_connections_open": set(),  # By the app-level token, which has scopes of its own.
     "auth_test": set(),
     "chat_postEphemeral": {"chat:write"},
     "chat_postMessage": {"chat:write", "chat:write.public"},  # .public: where nobody has invited us.

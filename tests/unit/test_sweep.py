@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from db import backends, jobs, line
+from db import backends, jobs, line, rules
 from db.backends import Declared
 from db.models import Backend, Job, Post, Step, Turn
 from db.states import JobState, PostKind, PostState, StepState
@@ -194,6 +194,29 @@ def test_steps_of_code_before_turns_are_put_in_line_with_their_persons_rank(reso
     assert claimed is not None
     turn = the(resources.engine, Turn, claimed.turn_id)
     assert (turn.requester, turn.weight, turn.priority) == ("UBOSS", 2.0, 0)
+
+
+def test_a_priority_that_the_owners_gave_holds_for_moved_steps_too(resources):
+    """The person's own, else the channel's."""
+    do(resources.engine, rules.put, rules.channel("C1"), "priority", 0, "UOWNER", NOW)
+    job = in_line(resources.engine)
+    [step] = rows(resources.engine, Step, job_id=job.id)
+    set_row(resources.engine, Step, step.id, turn_id=None)
+    sweep(resources)
+    [step] = rows(resources.engine, Step, job_id=job.id)
+    assert the(resources.engine, Turn, step.turn_id).priority == 0
+
+
+def test_a_paused_server_sends_its_line_to_a_fallback(resources):
+    """As one that is out does; without a fallback everybody keeps their place."""
+    several(resources, server("main"), server("spare"))
+    in_line(resources.engine)
+    do(resources.engine, backends.hold, "main", None, NOW)
+    sweep(resources)
+    assert where(resources) == ["spare"]
+    do(resources.engine, backends.hold, "spare", None, NOW)
+    sweep(resources)
+    assert where(resources) == ["spare"]
 
 
 def test_cards_are_told_their_place_when_it_changes_and_then_no_more(resources, bell):

@@ -1,0 +1,218 @@
+"""Carries an order out: the change and its line in the audit in one commit.
+
+No bell is rung: the sweep looks at everything within a second or two.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from bot.owners.words import LOOKS, Order
+from db import backends, jobs, posts, rules, session
+from db.rules import EVERYONE
+from db.states import JobState
+from tasks.resources import Resources
+from tasks.rules import ADMIN, ALLOW, BAN, DRAIN, GUESTS, LISTED, PRIORITY, QUOTAS, RECIPE
+
+log = structlog.get_logger()
+
+
+class CannotDo(Exception):
+    """An order that cannot be carried out, with the text that says why; nothing was changed."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the owner is told."""
+
+    key: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Work:
+    resources: Resources
+    session: Session
+    order: Order
+    # The workspace of whoever orders; None at the terminal, which reaches all.
+    team: str | None
+    by: str
+    now: datetime
+
+    def put(self, scope: str, key: str, value: Any) -> None:
+        rules.put(self.session, scope, key, value, self.by, self.now)
+
+    def take(self, scope: str, key: str) -> None:
+        """Take a rule away; raises CannotDo when there is none."""
+        if not rules.take(self.session, scope, key):
+            raise CannotDo("admin.no_rule")
+
+
+def perform(resources: Resources, order: Order, by: str, team: str | None) -> Done:
+    """Do what is ordered; raises CannotDo, or the database's errors."""
+    assert order.verb not in LOOKS
+    with session.transaction(resources.engine) as transaction:
+        now = resources.clock()
+        work = _Work(resources, transaction, order, team, by, now)
+        done = _VERBS[order.verb](work)
+        rules.record(transaction, order.words, by, now)
+    # What owners say to those who wait is theirs, and stays in the rows (I10).
+    log.info("owners.order", verb=order.verb, by=by)
+    return done
+
+
+def named(scope: str) -> str:
+    """A scope as Slack shows it: a person by name, a channel as a link."""
+    kind, _, name = scope.partition(":")
+    if kind == "person" and name[:1] in {"U", "W"} and name.isupper():
+        return f"<@{name}>"
+    return f"<#{name}>" if kind == "channel" else f"`{name or kind}`"
+
+
+def _scope(order: Order) -> str:
+    """Whom an order is about."""
+    if order.person:
+        return rules.person(order.person)
+    if order.channel:
+        return rules.channel(order.channel)
+    workspace = order.given.get("workspace")
+    return rules.workspace(workspace) if workspace else EVERYONE
+
+
+def _pause(work: _Work) -> Done:
+    name = work.order.given["backend"]
+    if not backends.hold(work.session, name, work.order.given.get("says"), work.now):
+        known = ", ".join(each.name for each in backends.every(work.session))
+        raise CannotDo("admin.no_backend", backend=name, backends=known)
+    posts.refresh_cards_in(work.session, name)
+    waiting = backends.counts(work.session, work.now)[name].waiting
+    return Done("admin.paused", {"backend": name, "waiting": waiting})
+
+
+def _resume(work: _Work) -> Done:
+    name = work.order.given["backend"]
+    if not backends.release(work.session, name):
+        raise CannotDo("admin.not_paused", backend=name)
+    posts.refresh_cards_in(work.session, name)
+    return Done("admin.resumed", {"backend": name})
+
+
+def _drain(work: _Work) -> Done:
+    if "off" in work.order.given:
+        work.take(EVERYONE, DRAIN)
+        return Done("admin.undrained", {})
+    work.put(EVERYONE, DRAIN, work.order.given.get("says", ""))
+    return Done("admin.drained", {})
+
+
+def _requeue(work: _Work) -> Done:
+    job_id = work.order.given["job"]
+    job = jobs.any_of(work.session, job_id, work.team)
+    if job is None:
+        raise CannotDo("admin.no_job", job=job_id)
+    again = job.state is JobState.FAILED and jobs.retry(
+        work.session, job_id, job.attempt, work.now, work.resources.settings.job_deadline
+    )
+    if not again:
+        raise CannotDo("admin.not_failed", job=job_id, state=job.state.value)
+    return Done("admin.requeued", {"job": job_id})
+
+
+def _ban(work: _Work) -> Done:
+    work.put(_scope(work.order), BAN, True)
+    return Done("admin.banned", {"whom": named(_scope(work.order))})
+
+
+def _unban(work: _Work) -> Done:
+    work.take(_scope(work.order), BAN)
+    return Done("admin.unbanned", {"whom": named(_scope(work.order))})
+
+
+def _allow(work: _Work) -> Done:
+    match work.order.given.get("whom"):
+        case "everyone":
+            rules.take_all(work.session, ALLOW)
+            return Done("admin.open", {})
+        case "guests":
+            work.take(EVERYONE, GUESTS)
+            return Done("admin.guests_in", {})
+    scope = _scope(work.order)
+    work.put(EVERYONE, ALLOW, LISTED)
+    work.put(scope, ALLOW, True)
+    return Done("admin.allowed", {"whom": named(scope)})
+
+
+def _disallow(work: _Work) -> Done:
+    if work.order.given.get("whom") == "guests":
+        work.put(EVERYONE, GUESTS, False)
+        return Done("admin.guests_out", {})
+    # The list stays, also when it is empty: then nobody may.
+    work.take(_scope(work.order), ALLOW)
+    return Done("admin.disallowed", {"whom": named(_scope(work.order))})
+
+
+def _admins(work: _Work) -> Done:
+    scope = _scope(work.order)
+    if work.order.given["how"] == "add":
+        work.put(scope, ADMIN, True)
+        return Done("admin.admin_added", {"whom": named(scope)})
+    if work.order.person in work.resources.settings.admins:
+        raise CannotDo("admin.admin_by_setting", whom=named(scope))
+    work.take(scope, ADMIN)
+    return Done("admin.admin_removed", {"whom": named(scope)})
+
+
+def _quota(work: _Work) -> Done:
+    scope, of, most = _scope(work.order), work.order.given["of"], work.order.given["most"]
+    if most == "none":
+        work.take(scope, QUOTAS[of])
+        return Done("admin.quota_none", {"whom": named(scope)})
+    work.put(scope, QUOTAS[of], int(most))
+    key = "admin.quota_requests" if of == "requests" else "admin.quota_tokens"
+    return Done(key, {"whom": named(scope), "most": int(most)})
+
+
+def _priority(work: _Work) -> Done:
+    scope, priority = _scope(work.order), work.order.given["priority"]
+    if priority == "none":
+        work.take(scope, PRIORITY)
+        return Done("admin.priority_none", {"whom": named(scope)})
+    work.put(scope, PRIORITY, int(priority))
+    return Done("admin.priority", {"whom": named(scope), "priority": priority})
+
+
+def _recipe(work: _Work) -> Done:
+    written, on = work.order.given["recipe"], work.order.given["how"] == "on"
+    recipe = work.resources.recipes.get(written)
+    if recipe is None:
+        raise CannotDo("admin.no_recipe", word=written, **work.resources.recipes.alternatives(written))
+    work.put(_scope(work.order), RECIPE + recipe.name, on)
+    if work.order.channel is None:
+        return Done("admin.recipe_on" if on else "admin.recipe_off", {"recipe": recipe.name})
+    key = "admin.recipe_on_in" if on else "admin.recipe_off_in"
+    return Done(key, {"recipe": recipe.name, "channel": named(_scope(work.order))})
+
+
+_VERBS: Mapping[str, Callable[[_Work], Done]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "drain": _drain,
+    "requeue": _requeue,
+    "ban": _ban,
+    "unban": _unban,
+    "allow": _allow,
+    "disallow": _disallow,
+    "admins": _admins,
+    "quota": _quota,
+    "priority": _priority,
+    "recipe": _recipe,
+}

@@ -1,0 +1,106 @@
+"""What owners look at: how busy it is, which rules hold, and who changed what."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.owners.orders import named
+from db.activity import Activity
+from db.backends import Count
+from db.models import Change, Rule
+from db.states import ENDED, JobState
+from tasks.catalogue import say
+
+HOURS = 12
+"""Of the chart; docs.slack.dev, data_visualization: 20 points at most."""
+
+_MOST_CAUSES = 6
+_LONGEST_TITLE = 50
+
+
+def stats(
+    language: str, activity: Activity, counts: Mapping[str, Count], now: datetime
+) -> tuple[str, list[dict[str, Any]]]:
+    """The numbers of a day as text, and the same with charts as blocks; the text says all that the charts show."""
+    states = activity.states
+    lines = [
+        say(language, "stats.title"),
+        say(
+            language,
+            "stats.requests",
+            requests=activity.requests,
+            answered=states.get(JobState.ANSWERED, 0) + states.get(JobState.DONE, 0),
+            failed=states.get(JobState.FAILED, 0),
+            cancelled=states.get(JobState.CANCELLED, 0),
+            open=sum(count for state, count in states.items() if state not in ENDED),
+        ),
+        _waits(language, activity),
+        say(language, "stats.tokens", read=activity.tokens_in, written=activity.tokens_out),
+        *(
+            say(language, "stats.backend", backend=name, in_flight=count.in_flight, waiting=count.waiting)
+            for name, count in counts.items()
+        ),
+    ]
+    if activity.causes:
+        causes = ", ".join(f"`{cause}` {count}" for cause, count in activity.causes.items())
+        lines.append(say(language, "stats.causes", causes=causes))
+    hours = _hours(activity, now)
+    lines.append(say(language, "stats.hours", hours=" · ".join(f"{at} {count}" for at, count in hours)))
+    charts = [_bars(say(language, "stats.chart_hours"), say(language, "stats.series"), hours)]
+    if activity.causes:
+        few = list(activity.causes.items())[:_MOST_CAUSES]
+        charts.append(_pie(say(language, "stats.chart_causes"), few))
+    text = "\n".join(lines)
+    return text, [{"type": "section", "text": {"type": "mrkdwn", "text": text[:3000]}}, *charts]
+
+
+def rules(language: str, every: Sequence[Rule]) -> str:
+    """All rules, a line each."""
+    if not every:
+        return say(language, "admin.no_rules")
+    lines = [f"• {named(rule.scope)} `{rule.key}` {_value(rule.value)}" for rule in every]
+    return "\n".join([say(language, "admin.rules"), *lines])
+
+
+def audit(language: str, changes: Sequence[Change]) -> str:
+    """Who changed what, the latest first."""
+    if not changes:
+        return say(language, "admin.no_changes")
+    lines = [
+        f"• {change.at:%Y-%m-%d %H:%M} UTC {named(f'person:{change.changed_by}')} {change.words}"
+        for change in changes
+    ]
+    return "\n".join([say(language, "admin.audit"), *lines])
+
+
+def _value(value: object) -> str:
+    return f"`{value}`" if value not in ("", True) else ""
+
+
+def _waits(language: str, activity: Activity) -> str:
+    if activity.mean_wait is None or activity.longest_wait is None:
+        return say(language, "stats.no_waits")
+    mean, longest = round(activity.mean_wait, 1), round(activity.longest_wait, 1)
+    return say(language, "stats.waits", mean=mean, longest=longest)
+
+
+def _hours(activity: Activity, now: datetime) -> list[tuple[str, int]]:
+    this = now.replace(minute=0, second=0, microsecond=0)
+    found = [this - timedelta(hours=back) for back in reversed(range(HOURS))]
+    return [(f"{hour:%H}", activity.hours.get(hour, 0)) for hour in found]
+
+
+def _bars(title: str, series: str, points: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    data = [{"label": label, "value": value} for label, value in points]
+    axis = {"categories": [label for label, _ in points]}
+    chart = {"type": "bar", "series": [{"name": series, "data": data}], "axis_config": axis}
+    return {"type": "data_visualization", "title": title[:_LONGEST_TITLE], "chart": chart}
+
+
+def _pie(title: str, segments: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    parts = [{"label": label, "value": value} for label, value in segments]
+    return {
+        "type": "data_visualization",
+        "title": title[:_LONGEST_TITLE],
+        "chart": {"type": "pie", "segments": parts},
+    }

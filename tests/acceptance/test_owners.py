@@ -1,0 +1,81 @@
+"""Owners' orders while the whole product runs: by terminal and in Slack, as people see them."""
+
+import subprocess
+import sys
+
+from playground.slack.state import BOT_USER
+from tests.acceptance.stack import ADA, GENERAL, LEO, MINJI, ROOT, Stack
+
+
+def ordered(stack: Stack, *words: str) -> tuple[int, str]:
+    """An order at a terminal: its exit code, and what it says."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "bot", "admin", *words],
+        cwd=ROOT,
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, ended.stdout
+
+
+def ask(stack: Stack, user: str, text: str) -> str:
+    return stack.say(user, GENERAL, f"<@{BOT_USER}> {text}")
+
+
+def card(stack: Stack, ts: str) -> str:
+    """The card under a message, as it stands."""
+    return "".join(reply["text"] for reply in stack.replies(GENERAL, ts, "card"))
+
+
+def test_a_pause_tells_those_who_wait_and_resume_serves_them(stack: Stack) -> None:
+    """The owners' words are on the card, nothing is called meanwhile, and the request keeps its place."""
+    assert ordered(stack, "pause", "main", "Back", "at", "noon.")[0] == 0
+    ts = ask(stack, ADA, "The meeting began late. It ended early.")
+    stack.wait(lambda: "Back at noon." in card(stack, ts), "the card tells the owners' words")
+    assert stack.replies(GENERAL, ts, "result") == []
+
+    assert ordered(stack, "resume", "main")[0] == 0
+
+    stack.answer(GENERAL, ts)
+    stack.wait(lambda: "Back at noon." not in card(stack, ts), "the card is done")
+
+
+def test_a_drain_turns_people_away_in_words(stack: Stack) -> None:
+    """A mention that was not taken gets a word for its person's eyes only; afterwards all goes on."""
+    ordered(stack, "drain", "We", "are", "moving.")
+    ask(stack, LEO, "Not now.")
+    stack.wait(lambda: "We are moving." in str(stack.look("ephemerals", user=LEO)), "Leo is told")
+
+    assert ordered(stack, "drain", "off")[0] == 0
+
+    stack.answer(GENERAL, ask(stack, LEO, "Now the text is taken. It is short."))
+
+
+def test_an_admin_made_at_the_terminal_gives_orders_in_slack(stack: Stack) -> None:
+    """Both share the rules and the audit; whoever is none is refused."""
+    assert ordered(stack, "admins", "add", ADA)[0] == 0
+    command = {"channel": GENERAL, "command": "/analyze"}
+
+    stack.act("command", user=ADA, text=f"admin ban {MINJI}", **command)
+    refused = stack.act("command", user=LEO, text="admin audit", **command)
+
+    assert "Only admins" in str(refused["ack"])
+    assert f"ban {MINJI}" in ordered(stack, "audit")[1]
+    stack.act("command", user=ADA, text="admin stats", **command)
+    stack.wait(
+        lambda: "data_visualization" in str(stack.look("ephemerals", user=ADA)),
+        "Ada sees the chart",
+    )
+    assert ordered(stack, "unban", MINJI) == (0, f"{MINJI} may use Threadline again.\n")
+    assert ordered(stack, "admins", "remove", ADA)[0] == 0
+
+
+def test_exit_codes_for_scripts(stack: Stack) -> None:
+    """1: not possible, 2: no order."""
+    assert ordered(stack, "resume", "main")[0] == 1
+    assert ordered(stack, "pause")[0] == 2
+    assert ordered(stack)[0] == 2
