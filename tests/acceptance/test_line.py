@@ -64,7 +64,7 @@ def _running(
     folder: pathlib.Path = tmp_path_factory.mktemp("line")
     file = folder / "line.toml"
     settings = {"LINE_FILE": str(file), "INFER_CONCURRENCY": "32", "MOST_OPEN": "100"}
-    settings |= dict.fromkeys(("LLM_URL", "LLM_MODEL", "LLM_LIMIT", "LLM_CONTEXT"), "")
+    settings |= dict.fromkeys(("LLM_URL", "LLM_API_KEY", "LLM_MODEL", "LLM_LIMIT", "LLM_CONTEXT"), "")
     with contextlib.ExitStack() as held:
         if request.param == "sqlite":
             database = f"sqlite:///{folder / 'threadline.db'}"
