@@ -29,6 +29,9 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+Count = Callable[[str], int]
+"""How many tokens a text costs: `estimate`, or a server's own count (tasks.counting)."""
+
 # A run of one drawing character is few tokens however long: 12 of them count as one.
 _RULE = re.compile(r"([-=_*#~.+])\1{5,11}")
 
