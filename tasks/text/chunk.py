@@ -186,7 +186,8 @@ class _Cutter:
         start = max(last, edge, at - 8 * self.overlap)
         for levels in (_LEVELS[:3], _LEVELS[3:]):
             ends = {found.end() for level in levels for found in level.finditer(self.text, start, at)}
-            starts = sorted(cut for cut in ends if start < cut < at)
+            ends |= {start} & {last, edge}
+            starts = sorted(cut for cut in ends if start <= cut < at)
             fits = bisect_left(starts, True, key=lambda cut: self.count(self.text[cut:at]) <= self.overlap)
             if fits < len(starts):
                 lead = self.text[starts[fits] : at]
