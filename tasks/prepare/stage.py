@@ -14,7 +14,7 @@ from tasks.linefile import Server
 from tasks.prepare import thread
 from tasks.recipes import Recipe, split_request
 from tasks.resources import Resources
-from tasks.text import clean
+from tasks.text import clean, mend
 
 log = structlog.get_logger()
 
@@ -108,9 +108,10 @@ def _material(resources: Resources, job: Job, recipe: Recipe) -> tuple[str | Non
 
 
 def _text(resources: Resources, job: Job) -> str:
+    text = mend.mend(job.text)
     if job.origin is Origin.API:
-        return clean.clean(job.text)
-    return clean.clean_slack(job.text, thread.people_in(resources, job.team, [{"text": job.text}]))
+        return clean.clean(text)
+    return clean.clean_slack(text, thread.people_in(resources, job.team, [{"text": job.text}]))
 
 
 def _thread(resources: Resources, job: Job, channel: str, thread_ts: str) -> str:
