@@ -18,6 +18,7 @@ LINES = pathlib.Path(__file__).parent / "data" / "redaction.txt"
 SPLIT_SEED = 20260117
 # Times that each line is filled with other values.
 FILLINGS = 20
+PARTS = ("held_out", "hard", "dev")
 _SLOT = re.compile(r"\{([A-Z]+)(?:\.(\w+))?\}")
 
 Values = dict[str, Callable[[random.Random], str]]
@@ -32,40 +33,44 @@ class Labelled:
 
 
 def measure(draw: random.Random, say: Say, *, quick: bool) -> dict[str, Any]:
-    """Counts per kind on the held-out lines; on the others too, to see how far the tuning went."""
-    halves = {name: score(texts(name, draw, 4 if quick else FILLINGS)) for name in ("held_out", "dev")}
-    for name, half in halves.items():
-        say(f"{name}: {half['all']}")
+    """Counts per kind on the held-out lines and the hard ones; on the others too, to see how far tuning went."""
+    parts = {name: score(texts(name, draw, 4 if quick else FILLINGS)) for name in PARTS}
+    for name, part in parts.items():
+        say(f"{name}: {part['all']}")
     long = "\n".join(one.text for one in texts("dev", draw, 40))
     begun = time.perf_counter()
     private.find(long, private.EVERY)
     seconds = time.perf_counter() - begun
-    return {**halves, "lines": len(lines()), "characters_per_second": len(long) / seconds}
+    return {
+        **parts,
+        "lines": {name: len(lines(name)) for name in PARTS},
+        "characters_per_second": len(long) / seconds,
+    }
 
 
-def lines() -> list[str]:
-    """The lines of the set, values still to be filled in."""
-    kept = [line for line in LINES.read_text().splitlines() if line and not line.startswith("#")]
-    return [line.replace("\\n", "\n") for line in kept]
+def lines(name: str) -> list[str]:
+    """The lines of a part, values still to be filled in: of each kind of line every other one is held out."""
+    easy, _, hard = (_groups(part) for part in LINES.read_text().partition("!hard\n"))
+    if name == "dev":
+        return [line for group in (*easy, *hard) for line in group[::2]]
+    return [line for group in (hard if name == "hard" else easy) for line in group[1::2]]
 
 
-def half(name: str) -> list[str]:
-    """The lines that are tuned on (`dev`) or not (`held_out`): of each kind of line, every other one."""
+def _groups(part: str) -> list[list[str]]:
+    """Lines whose first value is of the same kind, in random order."""
     groups: dict[str, list[str]] = defaultdict(list)
-    for line in lines():
-        slot = _SLOT.search(line)
-        groups[slot[0] if slot else ""].append(line)
-    chosen = []
-    for key in sorted(groups):
-        group = groups[key]
+    for line in part.splitlines():
+        if line and not line.startswith("#"):
+            slot = _SLOT.search(line)
+            groups[slot[0] if slot else ""].append(line.replace("\\n", "\n"))
+    for key, group in groups.items():
         random.Random(f"{SPLIT_SEED} {key}").shuffle(group)
-        chosen += group[name == "held_out" :: 2]
-    return chosen
+    return [groups[key] for key in sorted(groups)]
 
 
 def texts(name: str, draw: random.Random, fillings: int) -> list[Labelled]:
-    """The lines of a half, each filled with values made up anew."""
-    return [_filled(line, draw) for line in half(name) for _ in range(fillings)]
+    """The lines of a part, each filled with values made up anew."""
+    return [_filled(line, draw) for line in lines(name) for _ in range(fillings)]
 
 
 def _filled(line: str, draw: random.Random) -> Labelled:

@@ -26,16 +26,20 @@ _PEM = re.compile(r"PRIVATE KEY-----\s{0,4}([A-Za-z0-9+/=\s]{40,10000}?)\s{0,4}-
 _IN_ADDRESS = re.compile(r"://[^\s:/@]{1,64}:([^\s/@]{3,128})@")
 
 _VALUE = r"[\"'`]{0,3}([^\s\"'`<>{}()\[\]|,;\\]{6,400})"
+_QUOTE = "[\"'`]{0,3}"
+# `password=x`, `password is x`, `password x`: what follows must look like one.
 _PASSWORD = re.compile(
-    r"(?:pass(?:word|wd|phrase)?|pwd|비밀번호|비번|암호|패스워드)[\"'`]{0,3}[ \t]{0,3}[:=는은][ \t]{0,3}"
-    + _VALUE,
+    rf"(?:pass(?:word|wd|phrase)?|(?<![a-z])pw|pwd|비밀번호|비번|암호|패스워드){_QUOTE}"
+    rf"(?:[ \t]{{0,3}}[:=][ \t]{{0,3}}|[은는]?[ \t]{{1,3}}(?:is[ \t])?){_VALUE}",
     re.IGNORECASE,
 )
+# `api_key=x`, `Bearer x`, `my token is x`, `use this key for now: x`.
 _NAMED = re.compile(
-    r"(?:key|secret|token|credential|signature|bearer|토큰|시크릿|인증키|api ?키)(?:[_ -]?(?:id|value|key))?"
-    r"[\"'`]{0,3}[ \t]{0,3}(?:[:=]|(?<=bearer)[ \t])[ \t]{0,3}" + _VALUE,
+    rf"(?:key|secret|token|credential|signature|bearer|토큰|시크릿|키)(?:[_ -]?(?:id|value|key))?{_QUOTE}"
+    rf"(?:(?:[ \t]\w{{1,12}}){{0,3}}[ \t]{{0,3}}[:=][ \t]{{0,3}}|[은는]?[ \t]{{1,3}}(?:is[ \t])?){_VALUE}",
     re.IGNORECASE,
 )
+_FOR_CURL = re.compile(rf"[ \t](?:-u|--user)[ \t=]{{1,3}}{_QUOTE}[^\s:]{{1,64}}:{_VALUE}")
 _NEXT_PARAMETER = re.compile(r"&\w{1,40}=")
 _FAKE = re.compile(r"your|example|changeme|placeholder|x{4}|\*{3}|\.{3}|^\$|^%", re.IGNORECASE)
 # Bits a character: prose has less than 3 over 16 letters and more, hexadecimal of this length about 3.5.
@@ -47,7 +51,7 @@ def find(text: str) -> Iterator[tuple[int, int]]:
     yield from (found.span() for found in _FORMS.finditer(text))
     for pattern in (_WEBHOOK, _PEM, _IN_ADDRESS):
         yield from (found.span(1) for found in pattern.finditer(text))
-    for pattern, looks_right in ((_PASSWORD, _is_password), (_NAMED, _is_key)):
+    for pattern, looks_right in ((_PASSWORD, _is_password), (_FOR_CURL, _is_password), (_NAMED, _is_key)):
         for found in pattern.finditer(text):
             start, end = found.span(1)
             value = _NEXT_PARAMETER.split(found[1])[0].rstrip(".:?")

@@ -89,6 +89,8 @@ def _korean(kind: Kind) -> Spans:
             start = each.start
             if kind is Kind.CARD and each.text[0] == "0":  # ISO 7812: no issuer of cards begins so.
                 continue
+            if kind is Kind.PHONE and _GOES_ON.match(text, each.end):
+                continue
             if kind is Kind.EMAIL:
                 if _IN_ADDRESS.search(text, max(0, start - 80), start):
                     continue
@@ -99,6 +101,7 @@ def _korean(kind: Kind) -> Spans:
     return spans
 
 
+_GOES_ON = re.compile("-[A-Za-z0-9]")  # A part's number, not a telephone's.
 _IN_ADDRESS = re.compile(r"://[^\s/]*$")
 _HANGUL_BEFORE = re.compile(r"(?:[가-힣]+(?=[A-Za-z0-9]))?")
 
@@ -120,12 +123,17 @@ _PHONE_DIGITS = range(8, 16)
 # Social Security: no area 000, 666 or 9xx, no group 00, no serial 0000.
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])", re.ASCII)
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
-_ACCOUNT = re.compile(r"\baccount (?:number|no\.?|#)[: \t]{0,3}(\d{8,17})(?!\d)", re.IGNORECASE)
+_ACCOUNT = re.compile(r"\baccount(?: number| no\.?| #)?[: \t]{1,3}(\d{8,17})(?!\d)", re.IGNORECASE)
+# maskingtape looks for the bank before the number; people also write it after.
+_BEFORE_BANK = re.compile(
+    r"(?<![\w-])(\d{3,6}-\d{2,6}-\d{3,7}(?:-\d{1,3})?)[ \t]{0,2}"
+    "(?:국민|신한|우리|하나|농협|기업|카카오|토스|케이|새마을|우체국|수협|신협|SC|씨티|부산|대구|광주|전북|경남|제주)"
+)
 _PASSPORT = re.compile(
-    r"\bpassport(?: number| no\.?| #)?[:# \t]{0,3}([A-Z]{0,2}\d{6,9})(?![A-Za-z0-9])", re.IGNORECASE
+    r"\bpassport(?: number| no\.?| #)?(?: is)?[:# \t]{0,3}([A-Z]{0,2}\d{6,9})(?![A-Za-z0-9])", re.IGNORECASE
 )
 _LICENCE = re.compile(
-    r"\b(?:driver'?s?|driving) licen[cs]e(?: number| no\.?| #)?[:# \t]{0,3}([A-Z]{0,2}\d{6,12})(?![A-Za-z0-9])",
+    r"\blicen[cs]e(?: number| no\.?| #)?(?: is)?[:# \t]{1,3}([A-Z]{0,2}\d{6,12})(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
@@ -147,7 +155,8 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _accounts(text: str) -> Iterator[tuple[int, int]]:
-    yield from (found.span(1) for found in _ACCOUNT.finditer(text))
+    for pattern in (_ACCOUNT, _BEFORE_BANK):
+        yield from (found.span(1) for found in pattern.finditer(text))
     for found in _IBAN.finditer(text):
         whole = found[0]
         # Capitals that follow may belong to the next word.
