@@ -144,6 +144,8 @@ class Job(Base, kw_only=True):
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
 
     result: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
+    # What stands behind the placeholders in steps and result, encrypted (tasks.originals); gone once all is shown.
+    originals: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
     truncated: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None] = mapped_column(sa.String(64), default=None)
     error_params: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.recipes import Recipe
+from tasks.text import placeholders
 from tasks.text.chunk import LEAST_BUDGET, pieces, split
 from tasks.text.tokens import estimate
 
@@ -18,6 +19,10 @@ _PER_MESSAGE = 8  # Tokens that chat templates put around each message: 4 to 6 i
 _GROWTH = 2  # A translation from English into Korean takes up to twice the tokens of its text.
 _LEAST_ROOM = 4 * LEAST_BUDGET
 _SEPARATOR = 8  # Tokens of an answer's number and the blank lines around it, at most.
+_KEEP_PLACEHOLDERS = (
+    "\n\nNames in square brackets such as [PHONE-1] or [KEY-2] stand for values that are hidden from you; "
+    "copy them exactly as they are."
+)
 _CLOSING_TAG = re.compile(r"<\s*/\s*text\b", re.IGNORECASE)
 
 
@@ -127,11 +132,15 @@ class _Call:
         return StepSpec(self.kind, messages, self._tokens(messages), answer)
 
     def messages(self, text: str) -> list[dict[str, str]]:
-        """System and user message; the question stands before the text, outside of the block."""
+        """System and user message; the question stands before the text, outside of the block.
+
+        Without a text, for its size, they say all that they may say.
+        """
         label = "Question" if self.recipe.needs_question else "Request"
         asked = f"{label}: {_defused(self.question.strip())}\n\n" if self.question else ""
+        hides = not text or placeholders.are_in(f"{asked}\n{text}")
         return [
-            {"role": "system", "content": self.instructions},
+            {"role": "system", "content": self.instructions + _KEEP_PLACEHOLDERS * hides},
             {"role": "user", "content": f"{asked}<text>\n{text}\n</text>"},
         ]
 

@@ -11,7 +11,7 @@ from slack_sdk.webhook import WebhookClient
 from db import line, session
 from db.posts import Work
 from db.states import Origin, PostKind
-from tasks import people, slack
+from tasks import originals, people, slack
 from tasks.catalogue import language_of, say
 from tasks.deliver import views
 from tasks.deliver.blocks import Message
@@ -104,9 +104,11 @@ def _card(resources: Resources, work: Work, message: Message) -> Outcome:
 def _result(resources: Resources, work: Work, language: str) -> Outcome:
     part = work.post.part
     if work.post.body.get("plain"):
-        message = views.plain_result(language, work.job, part)
+        answer = originals.answer(resources.settings, work.job) or ""
+        message = views.plain_result(language, work.job, answer, part)
         return _once(resources, work, message, further=[(PostKind.FILE, 0)])
-    message, parts, file = views.result(language, work.job, part)
+    answer = originals.answer_in_markdown(resources.settings, work.job) or ""
+    message, parts, file = views.result(language, work.job, answer, part)
     further = [(PostKind.RESULT, other) for other in range(1, parts)]
     further += [(PostKind.FILE, 0)] * (file is not None)
     return _once(resources, work, message, further=further if part == 0 else ())
@@ -143,8 +145,9 @@ def _file(resources: Resources, work: Work, language: str) -> Outcome:
     name = say(language, "result.file_name", reference=work.job.id)
     if work.unclear and _find(resources, work, name) is not None:
         return Shown(None, None)
+    answer = originals.answer(resources.settings, work.job)
     resources.slack.files_upload_v2(
-        channel=_channel(work), thread_ts=_thread(work), content=work.job.result, filename=name, title=name
+        channel=_channel(work), thread_ts=_thread(work), content=answer, filename=name, title=name
     )
     return Shown(None, None)
 

@@ -43,9 +43,9 @@ def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, st
     return blocks.card(lines, [cancel] if job.state in OPEN else [])
 
 
-def result(language: str, job: Job, part: int) -> tuple[Message, int, str | None]:
+def result(language: str, job: Job, answer: str, part: int) -> tuple[Message, int, str | None]:
     """One part of the answer, how many parts there are, and the text for a file where they are not all."""
-    rendering = markdown.render(job.result or "")
+    rendering = markdown.render(answer)
     # An answer of signs that nobody can see still gets its reply.
     messages = rendering.messages or (blocks.card([]),)
     last = part == len(messages) - 1
@@ -59,9 +59,9 @@ def result(language: str, job: Job, part: int) -> tuple[Message, int, str | None
     return message, len(messages), rendering.file
 
 
-def plain_result(language: str, job: Job, part: int) -> Message:
+def plain_result(language: str, job: Job, answer: str, part: int) -> Message:
     """What stands for a part of the answer whose looks Slack refuses: its beginning; the file has all of it."""
-    beginning = blocks.escape((job.result or "")[:_PLAIN_BEGINNING]) if part == 0 else ""
+    beginning = blocks.escape(answer[:_PLAIN_BEGINNING]) if part == 0 else ""
     return blocks.result(
         blocks.card([beginning]),
         mention=job.requester if part == 0 else None,

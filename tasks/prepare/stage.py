@@ -9,12 +9,13 @@ from db import jobs, posts, session
 from db.jobs import NewStep
 from db.models import Job
 from db.states import Origin
-from tasks import plan, slack
+from tasks import originals, plan, slack
 from tasks.linefile import Server
 from tasks.prepare import thread
 from tasks.recipes import Recipe, split_request
 from tasks.resources import Resources
-from tasks.text import clean, mend
+from tasks.text import clean, mend, redact
+from tasks.text.kind import Kind
 
 log = structlog.get_logger()
 
@@ -42,7 +43,8 @@ def prepare(resources: Resources, job_id: str) -> None:
         return
     try:
         server = _server(resources, job)
-        question, steps = _plan(resources, job, server)
+        redaction = redact.Redaction(_hidden_kinds(resources, job.team))
+        question, steps = _plan(resources, job, server, redaction)
     except Impossible as impossible:
         log.info("job.impossible", code=impossible.code)
         _end(resources, job, impossible)
@@ -53,12 +55,13 @@ def prepare(resources: Resources, job_id: str) -> None:
         log.exception("job.broke", reference=job.id)
         _end(resources, job, Impossible("bug"))
     else:
+        sealed = originals.seal(resources.settings, job.id, redaction.originals)
         with session.transaction(resources.engine) as transaction:
             rank = resources.line.rank(job.requester)
             jobs.prepared(
-                transaction, job.id, job.fence, server.name, question, steps, resources.clock(), rank
+                transaction, job.id, job.fence, server.name, question, steps, resources.clock(), rank, sealed
             )
-        log.info("job.prepared", steps=len(steps))
+        log.info("job.prepared", steps=len(steps), hidden=len(redaction.originals))
         resources.bell.ring_infer(server.name, min(len(steps), server.limit or MOST_BELLS))
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
@@ -78,7 +81,14 @@ def _server(resources: Resources, job: Job) -> Server:
     return serving[0] if serving else resources.line.servers[0]
 
 
-def _plan(resources: Resources, job: Job, server: Server) -> tuple[str | None, list[NewStep]]:
+def _hidden_kinds(resources: Resources, team: str) -> frozenset[Kind]:
+    """What a workspace hides from the model: today one setting for all; a switch of the workspace's goes here."""
+    return resources.settings.hidden_kinds
+
+
+def _plan(
+    resources: Resources, job: Job, server: Server, redaction: redact.Redaction
+) -> tuple[str | None, list[NewStep]]:
     recipe = resources.recipes.get(job.recipe)
     if recipe is None:
         raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
@@ -87,6 +97,8 @@ def _plan(resources: Resources, job: Job, server: Server) -> tuple[str | None, l
         raise Impossible("empty")
     if recipe.needs_question and not question:
         raise Impossible("no_question", recipe=recipe.name, example=recipe.example.en)
+    # From here on the model's words alone: neither steps nor results hold a value.
+    question, text = question and redaction.text(question), redaction.text(text)
     try:
         specs = plan.first_steps(recipe, text, question, server.context)
     except plan.TooLong as error:

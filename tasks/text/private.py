@@ -4,30 +4,13 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 
 import maskingtape
 from maskingtape import detectors
 
 from tasks.text import keys
-
-
-class Kind(StrEnum):
-    """A kind of value; its word stands in the placeholder."""
-
-    RESIDENT = "RESIDENT"
-    SSN = "SSN"
-    PHONE = "PHONE"
-    ACCOUNT = "ACCOUNT"
-    CARD = "CARD"
-    BUSINESS = "BUSINESS"
-    PASSPORT = "PASSPORT"
-    LICENCE = "LICENCE"
-    EMAIL = "EMAIL"
-    IP = "IP"
-    KEY = "KEY"
-
+from tasks.text.kind import Kind
 
 EVERY = frozenset(Kind)
 
