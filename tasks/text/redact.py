@@ -90,7 +90,9 @@ class Redaction:
         return clashes
 
     def _name(self, kind: Kind, value: str) -> str:
-        key = (kind, _same(kind, value))
+        # A clash is no value, and is kept to the letter.
+        is_clash = placeholders.PATTERN.fullmatch(value) is not None
+        key = (kind, value if is_clash else _same(kind, value))
         if key not in self._known:
             number = self._last.get(kind, 0) + 1
             while f"{kind}-{number}" in self._taken:
