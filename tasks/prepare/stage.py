@@ -9,7 +9,7 @@ from db import jobs, posts, session
 from db.jobs import NewStep
 from db.models import Job
 from db.states import Origin
-from tasks import originals, plan, slack
+from tasks import counting, originals, plan, slack
 from tasks.linefile import Server
 from tasks.prepare import thread
 from tasks.recipes import Recipe, split_request
@@ -100,7 +100,8 @@ def _plan(
     # From here on the model's words alone: neither steps nor results hold a value.
     question, text = question and redaction.text(question), redaction.text(text)
     try:
-        specs = plan.first_steps(recipe, text, question, server.context)
+        count = counting.Counter(resources.http, server.url, server.api_key, server.model)
+        specs = plan.first_steps(recipe, text, question, server.context, count)
     except plan.TooLong as error:
         raise Impossible("too_long", recipe=recipe.name, tokens=error.tokens, limit=error.limit) from error
     except plan.ContextTooSmall as error:
