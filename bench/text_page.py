@@ -50,8 +50,11 @@ def _shares(counts: dict[str, int]) -> list[str]:
 def cutting(data: Data, about: Data, pictures: pathlib.Path) -> str:
     """How many pieces were over their budget."""
     rows = [
-        [case["count"], *(f"{case[key]:,}" for key in ("documents", "characters", "pieces", "over", "lost"))]
-        + [f"{case['seconds']} s"]
+        [
+            case["count"],
+            *(f"{case[key]:,}" for key in ("documents", "characters", "pieces", "over", "lost")),
+            f"{case['seconds']} s",
+        ]
         for case in data["cases"]
     ]
     return markdown.section(
