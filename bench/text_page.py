@@ -32,8 +32,9 @@ def redaction(data: Data, about: Data, pictures: pathlib.Path) -> str:
         about,
         f"Lines as people send them, Korean and English, with values and with numbers that only look like some: "
         f"{sizes['held_out']} lines and {sizes['hard']} harder ones that tuned nothing ({sizes['dev']} others did), each "
-        "filled with made-up values many times. The lines and the rules are by the same hand: this says how the rules "
-        "hold over forms, and not how a workspace's own texts fare. *Hidden* is the share of values of which no "
+        "filled with made-up values many times. The lines and the rules are by the same hand, and the sums over all of "
+        "the lines were seen before the last rules were written: this says how the rules hold over forms, and not how "
+        "a workspace's own texts fare. *Hidden* is the share of values of which no "
         "character is left, under whatever name (recall); *right name* of those found exactly, as their own kind; "
         "*precision* is the share of what was hidden that is part of a value. "
         f"{data['characters_per_second']:,.0f} characters a second, one core.",
