@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from bench import ack, claims, machine, memory, path, report, start, throughput
+from bench import ack, claims, cutting, machine, memory, path, redaction, report, start, throughput
 from bench.line import measure as line
 from bench.line.model import PROFILES
 from bench.results import Folder
@@ -23,6 +23,8 @@ ALL = {
     "start": start,
     "line": line,
     "claims": claims,
+    "redaction": redaction,
+    "cutting": cutting,
 }
 RESULTS = machine.ROOT / "bench" / "results"
 QUICK_RESULTS = machine.ROOT / ".threadline" / "bench"

@@ -24,6 +24,7 @@ from bot.views.line import Line
 from db import backends, jobs, posts, session
 from db.models import Job
 from db.states import Origin
+from tasks import originals
 from tasks.catalogue import say
 from tasks.resources import Resources
 
@@ -145,13 +146,15 @@ def router(resources: Resources) -> APIRouter:
         asking = await _read(request)
         job = await run_in_threadpool(_accept, resources, asking, who, idempotency_key)
         response.headers["Location"] = f"/api/analyses/{job.id}"
-        return analysis_view.analysis(language, job)
+        # The one that an earlier request with the same key made may be done.
+        return analysis_view.analysis(language, job, originals.answer(resources.settings, job))
 
     @api.get("/analyses/{job_id}")
     def read(job_id: str, who: Annotated[str, Depends(owner)]) -> Analysis:
         """The state, the place in line while it waits or runs, and the result once there is one."""
         with _database(), session.reading(resources.engine) as reading:
-            return analysis_view.analysis(language, _mine(reading, job_id, who))
+            job = _mine(reading, job_id, who)
+        return analysis_view.analysis(language, job, originals.answer(resources.settings, job))
 
     @api.delete("/analyses/{job_id}")
     def cancel(job_id: str, who: Annotated[str, Depends(owner)]) -> Analysis:

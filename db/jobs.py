@@ -153,6 +153,7 @@ def forget(session: Session, team: str, requester: str, now: datetime, gone_by: 
         "question": None,
         "result": None,
         "feedback_note": None,
+        "originals": None,
         "ended_at": gone_by + timedelta(minutes=1),
     }
     session.execute(update(Job).where(mine).values(wordless).execution_options(synchronize_session=False))
@@ -207,6 +208,7 @@ def prepared(
     steps: Sequence[NewStep],
     now: datetime,
     rank: Rank = NORMAL,
+    originals: str | None = None,
 ) -> bool:
     """Put a prepared job's steps in line. False: the claim was lost, nothing changed (I6)."""
     job = _held(session, job_id, fence)
@@ -215,6 +217,7 @@ def prepared(
     job.state = JobState.WAITING
     job.lease_until = None
     job.question = question
+    job.originals = originals
     add_steps(session, job, backend, 0, steps, now, rank)
     events.record(session, job.id, "prepared", now, steps=len(steps), tokens=sum(s.tokens_in for s in steps))
     posts.refresh_card(session, job.id)
@@ -309,6 +312,8 @@ def fail(
         posts.want(session, job, PostKind.FAILURE, now)
     if job.callback_url:
         posts.want(session, job, PostKind.CALLBACK, now)
+    if not job.channel and not job.callback_url:
+        job.originals = None
 
 
 def cancel(session: Session, job_id: str, now: datetime) -> bool:
@@ -317,6 +322,7 @@ def cancel(session: Session, job_id: str, now: datetime) -> bool:
     if job is None or job.state not in OPEN:
         return False
     _end(session, job, JobState.CANCELLED, now)
+    job.originals = None
     if job.callback_url:
         posts.want(session, job, PostKind.CALLBACK, now)
     return True
@@ -335,6 +341,7 @@ def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: 
     job.fence += 1
     job.lease_until = job.started_at = job.ended_at = None
     job.error, job.error_params = None, {}
+    job.originals = None
     job.created_at = now
     job.deadline = now + patience
     events.record(session, job.id, "retried", now, attempt=job.attempt)
@@ -343,10 +350,17 @@ def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: 
 
 
 def settle(session: Session, job_id: str) -> None:
-    """An answered job whose last post has been shown is done."""
+    """An answered job whose last post has been shown is done; with nothing left to show, its originals go.
+
+    A result that is read through the API keeps them for as long as it can be read.
+    """
     job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
-    if job is not None and job.state is JobState.ANSWERED and not posts.any_wanted(session, job_id):
+    if job is None or job.state not in ENDED or posts.any_wanted(session, job_id):
+        return
+    if job.state is JobState.ANSWERED:
         job.state = JobState.DONE
+    if job.origin is not Origin.API or job.result is None:
+        job.originals = None
 
 
 def end_overdue(session: Session, now: datetime, most: int = 100) -> list[str]:

@@ -153,6 +153,8 @@ class Job(Base, kw_only=True):
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
 
     result: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
+    # What stands behind the placeholders in steps and result, encrypted (tasks.originals); gone once all is shown.
+    originals: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
     truncated: Mapped[bool] = mapped_column(default=False)
     # What its person thinks of it: 1 or -1, and in their words.
     feedback: Mapped[int | None] = mapped_column(default=None)

@@ -10,14 +10,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.recipes import Recipe
+from tasks.text import placeholders
 from tasks.text.chunk import LEAST_BUDGET, pieces, split
-from tasks.text.tokens import estimate
+from tasks.text.tokens import Count, estimate
 
 _CERTAINTY = 0.9  # tasks.text.tokens: the estimate may be up to 10 % short.
 _PER_MESSAGE = 8  # Tokens that chat templates put around each message: 4 to 6 in Llama 3, Qwen and Gemma.
 _GROWTH = 2  # A translation from English into Korean takes up to twice the tokens of its text.
 _LEAST_ROOM = 4 * LEAST_BUDGET
 _SEPARATOR = 8  # Tokens of an answer's number and the blank lines around it, at most.
+_KEEP_PLACEHOLDERS = (
+    "\n\nNames in square brackets such as [PHONE-1] or [KEY-2] stand for values that are hidden from you; "
+    "copy them exactly as they are."
+)
 _CLOSING_TAG = re.compile(r"<\s*/\s*text\b", re.IGNORECASE)
 
 
@@ -51,9 +56,12 @@ class StepSpec:
     max_tokens: int
 
 
-def first_steps(recipe: Recipe, text: str, question: str | None, context_tokens: int) -> list[StepSpec]:
+def first_steps(
+    recipe: Recipe, text: str, question: str | None, context_tokens: int, count: Count = estimate
+) -> list[StepSpec]:
     """One `single` step if `text` fits one call of a model with `context_tokens`, else its `map` steps,
-    in the order of the text. `question` is what the person asks of it, or the language to answer in.
+    in the order of the text. `question` is what the person asks of it, or the language to answer in;
+    `count` counts the text, best by the model's own tokenizer (tasks.counting).
 
     Raises TooLong over the recipe's `max_input_tokens`, or if the question leaves too little room; and
     ContextTooSmall.
@@ -61,17 +69,17 @@ def first_steps(recipe: Recipe, text: str, question: str | None, context_tokens:
     asked, limit = estimate(question or ""), context_tokens // 4
     if asked > limit:
         raise TooLong(asked, limit)
-    tokens = estimate(text)
-    if tokens > recipe.max_input_tokens:
+    # The estimate leans high: what fits by it need not be counted, which may take a call.
+    if estimate(text) > recipe.max_input_tokens and (tokens := count(text)) > recipe.max_input_tokens:
         raise TooLong(tokens, recipe.max_input_tokens)
     text = _defused(text)
     single = _Call("single", recipe, recipe.instructions, question, context_tokens)
-    if estimate(text) <= single.budget():
+    if estimate(text) <= single.budget() or count(text) <= single.budget():
         return [single.step(text)]
     if recipe.parts == "reduce":
         _join(recipe, question, context_tokens).budget()  # Raises now what would else raise after the parts.
     part = _Call("map", recipe, recipe.map_instructions, question, context_tokens)
-    return [part.step(chunk) for chunk in split(text, part.budget())]
+    return [part.step(chunk) for chunk in split(text, part.budget(), count, recipe.overlap)]
 
 
 def next_steps(
@@ -127,11 +135,15 @@ class _Call:
         return StepSpec(self.kind, messages, self._tokens(messages), answer)
 
     def messages(self, text: str) -> list[dict[str, str]]:
-        """System and user message; the question stands before the text, outside of the block."""
+        """System and user message; the question stands before the text, outside of the block.
+
+        Without a text, for its size, they say all that they may say.
+        """
         label = "Question" if self.recipe.needs_question else "Request"
         asked = f"{label}: {_defused(self.question.strip())}\n\n" if self.question else ""
+        hides = not text or placeholders.are_in(f"{asked}\n{text}")
         return [
-            {"role": "system", "content": self.instructions},
+            {"role": "system", "content": self.instructions + _KEEP_PLACEHOLDERS * hides},
             {"role": "user", "content": f"{asked}<text>\n{text}\n</text>"},
         ]
 

@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from db.settings import DatabaseSettings
 from tasks import mailserver
+from tasks.text.kind import Kind
 
 _IN_THE_FILE = ("llm_url", "llm_model", "llm_api_key", "llm_limit", "llm_context")
 """What LINE_FILE says in place of a setting."""
@@ -117,6 +118,16 @@ class Settings(DatabaseSettings):
         description="Who may cancel anybody's request and give the owners' orders: "
         "Slack user ids with commas between them.",
     )
+    redaction: str = Field(
+        default="all",
+        description="Private values that are hidden from the model server: all, off, or some of "
+        f"{', '.join(kind.lower() for kind in Kind)} with commas between them.",
+    )
+    redaction_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secrets that hidden values are encrypted with until the answer is shown, with commas between "
+        "them: the first encrypts, all decrypt. Unset, a key is made of `SLACK_BOT_TOKEN`.",
+    )
     prepare_concurrency: int = Field(
         default=2, ge=1, description="Processes that prepare text, per `prepare` worker."
     )
@@ -188,6 +199,23 @@ class Settings(DatabaseSettings):
             raise ValueError("must be Slack user ids such as U0ADA, with commas between them")
         return ids
 
+    @field_validator("redaction")
+    @classmethod
+    def _known_kinds(cls, value: str) -> str:
+        value = value.strip().lower()
+        words = [word.strip().upper() for word in value.split(",")]
+        if value not in {"all", "off"} and not all(word in set(Kind) for word in words):
+            raise ValueError(f"must be all, off, or some of {', '.join(kind.lower() for kind in Kind)}")
+        return value
+
+    @field_validator("redaction_keys")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
+        keys = [key.strip() for key in value.get_secret_value().split(",")]
+        if keys != [""] and any(len(key) < 16 for key in keys):
+            raise ValueError("must be secrets of 16 characters or more, with commas between them")
+        return value
+
     @field_validator("api_tokens", mode="before")
     @classmethod
     def _pairs(cls, value: object) -> object:
@@ -212,6 +240,13 @@ class Settings(DatabaseSettings):
         ):
             raise ValueError("must start with redis:// or amqp://")
         return value
+
+    @property
+    def hidden_kinds(self) -> frozenset[Kind]:
+        """What `redaction` says."""
+        if self.redaction in {"all", "off"}:
+            return frozenset(Kind) if self.redaction == "all" else frozenset()
+        return frozenset(Kind(word.strip().upper()) for word in self.redaction.split(","))
 
 
 def load(*needed: str) -> Settings:

@@ -181,8 +181,13 @@ def resources(engine: sa.Engine, clock: Callable[[], datetime], **changes: Any) 
     """Resources whose outside is made of the fakes of this file."""
     url = engine.url.render_as_string(hide_password=False)
     made = Resources(settings(database_url=url, **changes), clock)
-    made.__dict__.update(engine=engine, heartbeats=engine, bell=Bell(), slack=Slack(clock))
+    made.__dict__.update(engine=engine, heartbeats=engine, bell=Bell(), slack=Slack(clock), http=_nowhere())
     return made
+
+
+def _nowhere() -> httpx.Client:
+    """Connections for tests that make none."""
+    return httpx.Client(transport=httpx.MockTransport(lambda _request: httpx.Response(404)))
 
 
 # Slack

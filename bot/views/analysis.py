@@ -49,14 +49,14 @@ def standing(job: Job) -> Standing:
     return Standing(id=job.id, state=state(job), ahead=place.ahead(job), seconds_left=place.seconds_left(job))
 
 
-def analysis(language: str, job: Job) -> Analysis:
-    """All of a job; the words of a failure are in `language`."""
+def analysis(language: str, job: Job, result: str | None = None) -> Analysis:
+    """All of a job; the words of a failure are in `language`, and `result` is the answer as its owner reads it."""
     return Analysis(
         **vars(standing(job)),
         recipe=job.recipe,
         created_at=job.created_at,
         ended_at=job.ended_at,
-        result=job.result,
+        result=result,
         truncated=job.truncated,
         error=job.error,
         message=say(language, f"error.{job.error}", **job.error_params) if job.error else None,

@@ -21,7 +21,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Alerts by mail": ("alert_",),
     "Model server": ("llm_", "line_"),
     "Database and broker": ("database_", "broker_"),
-    "Requests": ("job_", "retention", "most_", "admins"),
+    "Requests": ("job_", "retention", "redaction", "most_", "admins"),
     "Processes": ("prepare_", "infer_", "deliver_"),
     "Web": ("api_", "host", "port"),
     "Words and logs": ("language", "log_"),

@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 
 from db.posts import Work
-from tasks import slack
+from tasks import originals, slack
 from tasks.deliver.show import Failed, Outcome, Shown
 from tasks.resources import Resources
 from tasks.slack import Problem, Trouble
@@ -20,7 +20,7 @@ def send(resources: Resources, work: Work) -> Outcome:
         "id": job.id,
         "state": "done" if job.state == "answered" else job.state,
         "recipe": job.recipe,
-        "result": job.result,
+        "result": originals.answer(resources.settings, job),
         "truncated": job.truncated,
         "error": job.error,
     }

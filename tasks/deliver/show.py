@@ -11,7 +11,7 @@ from db import people as people_rows
 from db.models import Post
 from db.posts import Work
 from db.states import ENDED, Origin, PostKind
-from tasks import people, slack
+from tasks import originals, people, slack
 from tasks.catalogue import language_of, say
 from tasks.deliver import once, views
 from tasks.deliver.blocks import Message
@@ -91,7 +91,8 @@ def _show(resources: Resources, work: Work) -> Outcome:
             return _once(resources, work, _failure(resources, work, language))
         case PostKind.SHARE:
             called = resources.recipes.called(work.job.recipe, language)
-            return _once(resources, work, views.shared(language, work.job, called))
+            answer = originals.answer_in_markdown(resources.settings, work.job) or ""
+            return _once(resources, work, views.shared(language, work.job, answer, called))
         case PostKind.FILE:
             return _file(resources, work, language)
         case _:
@@ -142,9 +143,11 @@ def _result(
 ) -> tuple[Message, Sequence[tuple[PostKind, int]]]:
     """A part of the answer, and the posts that follow it."""
     if post.body.get("plain"):
-        return views.plain_result(language, work.job, post.part), [(PostKind.FILE, 0)]
+        answer = originals.answer(resources.settings, work.job) or ""
+        return views.plain_result(language, work.job, answer, post.part), [(PostKind.FILE, 0)]
+    answer = originals.answer_in_markdown(resources.settings, work.job) or ""
     message, parts, file = views.result(
-        language, work.job, post.part, mention=_wants_mention(resources, work)
+        language, work.job, answer, post.part, mention=_wants_mention(resources, work)
     )
     further = [(PostKind.RESULT, other) for other in range(1, parts)]
     further += [(PostKind.FILE, 0)] * (file is not None)
@@ -188,8 +191,9 @@ def _file(resources: Resources, work: Work, language: str) -> Outcome:
     if work.unclear and _find(resources, work, name) is not None:
         return Shown(None, None)
     once.hold(resources, work)
+    answer = originals.answer(resources.settings, work.job)
     resources.slack.files_upload_v2(
-        channel=_channel(work), thread_ts=_thread(work), content=work.job.result, filename=name, title=name
+        channel=_channel(work), thread_ts=_thread(work), content=answer, filename=name, title=name
     )
     return Shown(None, None)
 

@@ -98,9 +98,11 @@ def card_that_says(
     return Message([*says.blocks, *repeated.blocks], text)
 
 
-def result(language: str, job: Job, part: int, *, mention: bool = True) -> tuple[Message, int, str | None]:
+def result(
+    language: str, job: Job, answer: str, part: int, *, mention: bool = True
+) -> tuple[Message, int, str | None]:
     """One part of the answer, how many parts there are, and the text for a file where they are not all."""
-    rendering = markdown.render(job.result or "")
+    rendering = markdown.render(answer)
     # An answer of signs that nobody can see still gets its reply.
     messages = rendering.messages or (blocks.card([]),)
     last = part == len(messages) - 1
@@ -115,9 +117,9 @@ def result(language: str, job: Job, part: int, *, mention: bool = True) -> tuple
     return message, len(messages), rendering.file
 
 
-def shared(language: str, job: Job, called: str) -> Message:
+def shared(language: str, job: Job, answer: str, called: str) -> Message:
     """An answer for all of its channel: its first part, and who shares it; the thread has the rest."""
-    rendering = markdown.render(job.result or "")
+    rendering = markdown.render(answer)
     messages = rendering.messages or (blocks.card([]),)
     more = len(messages) > 1 or rendering.file is not None
     notes = [say(language, "result.shared", user=job.requester, recipe=blocks.escape(called))]
@@ -130,9 +132,9 @@ def _thumbs(language: str, job: Job) -> blocks.Thumbs:
     return blocks.Thumbs(actions.FEEDBACK, good, bad, str(actions.Attempt(job.id, job.attempt)))
 
 
-def plain_result(language: str, job: Job, part: int) -> Message:
+def plain_result(language: str, job: Job, answer: str, part: int) -> Message:
     """What stands for a part of the answer whose looks Slack refuses: its beginning; the file has all of it."""
-    beginning = blocks.escape((job.result or "")[:_PLAIN_BEGINNING]) if part == 0 else ""
+    beginning = blocks.escape(answer[:_PLAIN_BEGINNING]) if part == 0 else ""
     return blocks.result(
         blocks.card([beginning]),
         mention=job.requester if part == 0 else None,

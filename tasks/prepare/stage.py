@@ -10,12 +10,13 @@ from db import incidents, jobs, posts, session
 from db.jobs import NewStep
 from db.models import Job
 from db.states import Origin
-from tasks import people, plan, rules, slack
+from tasks import counting, originals, people, plan, rules, slack
 from tasks.linefile import Server
 from tasks.prepare import thread
 from tasks.recipes import Recipe, split_request
 from tasks.resources import Resources
-from tasks.text import clean
+from tasks.text import clean, mend, redact
+from tasks.text.kind import Kind
 
 log = structlog.get_logger()
 
@@ -48,7 +49,8 @@ def prepare(resources: Resources, job_id: str) -> None:
     try:
         ours = _admit(resources, job)
         server = _server(resources, job)
-        question, steps = _plan(resources, job, server)
+        redaction = redact.Redaction(_hidden_kinds(resources, job.team))
+        question, steps = _plan(resources, job, server, redaction)
         _afford(resources, ours, steps)
     except (Impossible, rules.Refusal) as impossible:
         log.info("job.impossible", code=impossible.code)
@@ -66,14 +68,23 @@ def prepare(resources: Resources, job_id: str) -> None:
         _end(resources, job, Impossible("bug"))
     else:
         rank = ours.rank(resources.line.rank(job.requester))
+        sealed = originals.seal(resources.settings, job.id, redaction.originals)
         session.persist(
             resources.engine,
             lambda transaction: jobs.prepared(
-                transaction, job.id, job.fence, server.name, question, steps, resources.clock(), rank
+                transaction,
+                job.id,
+                job.fence,
+                server.name,
+                question,
+                steps,
+                resources.clock(),
+                rank,
+                sealed,
             ),
             WITHIN,
         )
-        log.info("job.prepared", steps=len(steps))
+        log.info("job.prepared", steps=len(steps), hidden=len(redaction.originals))
         resources.bell.ring_infer(server.name, min(len(steps), server.limit or MOST_BELLS))
     log.debug("released")
     for lane in posts.lanes(job):
@@ -117,7 +128,14 @@ def _server(resources: Resources, job: Job) -> Server:
     return serving[0] if serving else resources.line.servers[0]
 
 
-def _plan(resources: Resources, job: Job, server: Server) -> tuple[str | None, list[NewStep]]:
+def _hidden_kinds(resources: Resources, team: str) -> frozenset[Kind]:
+    """What a workspace hides from the model: today one setting for all; a switch of the workspace's goes here."""
+    return resources.settings.hidden_kinds
+
+
+def _plan(
+    resources: Resources, job: Job, server: Server, redaction: redact.Redaction
+) -> tuple[str | None, list[NewStep]]:
     recipe = resources.recipes.get(job.recipe)
     if recipe is None:
         raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
@@ -127,8 +145,11 @@ def _plan(resources: Resources, job: Job, server: Server) -> tuple[str | None, l
         raise Impossible("empty")
     if recipe.needs_question and not question:
         raise Impossible("no_question", recipe=recipe.name, example=recipe.example.en)
+    # From here on the model's words alone: neither steps nor results hold a value.
+    question, text = question and redaction.text(question), redaction.text(text)
     try:
-        specs = plan.first_steps(recipe, text, question, server.context)
+        count = counting.Counter(resources.http, server.url, server.api_key, server.model)
+        specs = plan.first_steps(recipe, text, question, server.context, count)
     except plan.TooLong as error:
         raise Impossible("too_long", recipe=recipe.name, tokens=error.tokens, limit=error.limit) from error
     except plan.ContextTooSmall as error:
@@ -158,9 +179,10 @@ def _in_language(recipe: Recipe, question: str | None, language: str | None) -> 
 
 
 def _text(resources: Resources, job: Job) -> str:
+    text = mend.mend(job.text)
     if job.origin is Origin.API:
-        return clean.clean(job.text)
-    return clean.clean_slack(job.text, thread.people_in(resources, job.team, [{"text": job.text}]))
+        return clean.clean(text)
+    return clean.clean_slack(text, thread.people_in(resources, job.team, [{"text": job.text}]))
 
 
 def _thread(resources: Resources, job: Job, channel: str, thread_ts: str) -> str:

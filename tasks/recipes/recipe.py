@@ -49,6 +49,9 @@ class Recipe(_Strict):
     max_answer_tokens: Annotated[int, Field(ge=16, le=32_768)]
     max_input_tokens: Annotated[int, Field(ge=256)]
     """A longer text is turned down, with both numbers."""
+    overlap: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Tokens of a part of a long text that the next part begins with, so that nothing is read without what
+    stands before it; of no use where answers are put one after another."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.2
     instructions: _Words
     map_instructions: _Words
@@ -67,6 +70,8 @@ class Recipe(_Strict):
             # The message starts with the key, so that its line can be found.
             wants = "missing" if self.parts == "reduce" else "of no use"
             raise ValueError(f"reduce_instructions: is {wants} with parts = '{self.parts}'")
+        if self.parts == "concat" and self.overlap:
+            raise ValueError("overlap: would say things twice with parts = 'concat'")
         return self
 
 

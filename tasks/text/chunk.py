@@ -2,14 +2,15 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tasks.text import fences
+from tasks.text import fences, tables
 from tasks.text.fences import Fence
-from tasks.text.tokens import estimate
+from tasks.text.tables import Table
+from tasks.text.tokens import Count, estimate
 
-Count = Callable[[str], int]
+Block = Fence | Table
 
 LEAST_BUDGET = 16
 """Tokens. Any one character fits with every known tokenizer, so that cutting always advances."""
@@ -27,6 +28,8 @@ _SENTENCE = re.compile(
 _LINE = re.compile(r"\n(?!\s*[`~]{3})")
 _WORD = re.compile(_SPACE)
 _LEVELS = (_PARAGRAPH, _SENTENCE, _LINE, _WORD)
+_CELL = re.compile(r"[|\t]")
+_STRAY_FENCE = re.compile(r"^\s*(?:`{3}|~{3})", re.MULTILINE)
 
 # Marks that belong to the character before them, joiners, and the second half of a flag.
 _GLUED = re.compile(
@@ -37,7 +40,7 @@ _GLUED = re.compile(
 
 @dataclass(frozen=True)
 class Piece:
-    """`text[start:end]`, between the fence lines that were added because it was cut out of a fence."""
+    """`text[start:end]` and what was added: the overlap, a table's header, or the lines of a cut fence."""
 
     start: int
     end: int
@@ -51,98 +54,152 @@ class Piece:
         return self.opening + self.body + self.closing
 
 
-def split(text: str, budget: int, count: Count = estimate) -> list[str]:
+def split(text: str, budget: int, count: Count = estimate, overlap: int = 0) -> list[str]:
     """`text` in pieces of at most `budget` tokens by `count`, in order; [] for the empty text.
 
     Pieces end at paragraphs, else sentences (English and Korean), else lines, words or characters:
-    at the first of these that leaves the piece at least a quarter full. A code fence that fits a piece
-    is never cut; one that does not is cut into fences that are each closed.
+    at the first of these that leaves the piece at least a quarter full. A code fence or a table that
+    fits a piece is never cut. A fence that does not is cut into fences that are each closed; a table
+    is cut between its rows, and its header stands again above each part.
 
-    Kept: everything, white space too. "".join of the pieces is `text`, except for the lines added to
-    close a cut fence at the end of one piece and to open it again at the start of the next (`pieces`
-    tells them apart). No lines are added where they would take more than a quarter of the budget.
+    With `overlap`, a piece begins with the last whole sentences before it, of at most so many tokens
+    and at most a quarter of the budget; not where it begins inside a fence or a table.
+
+    Kept: everything, white space too. "".join of the pieces is `text`, except for what is added: the
+    overlap, the header, and the lines that close a cut fence and open it again (`pieces` tells them
+    apart). No lines are added where they would take more than a quarter of the budget.
 
     The time is linear in len(text) for a linear `count`, which is called on prefixes of each piece.
     Raises ValueError for a budget below `LEAST_BUDGET`, or if one character costs more than it.
     """
-    return [piece.text for piece in pieces(text, budget, count)]
+    return [piece.text for piece in pieces(text, budget, count, overlap)]
 
 
-def pieces(text: str, budget: int, count: Count = estimate) -> Iterator[Piece]:
+def pieces(text: str, budget: int, count: Count = estimate, overlap: int = 0) -> Iterator[Piece]:
     """The same pieces as `split` gives, with their places in `text` (offsets in characters)."""
     if budget < LEAST_BUDGET:
         raise ValueError(f"a budget of {budget} tokens is below the least, {LEAST_BUDGET}")
-    return _Cutter(text, budget, count).run()
+    return _Cutter(text, budget, count, min(overlap, budget // 4)).run()
+
+
+def _blocks(text: str) -> list[Block]:
+    """The fences and tables of `text`, in order; what looks like a table inside a fence is code."""
+    found: list[Block] = []
+    at = 0
+    for fence in [*fences.find(text), None]:
+        end = fence.start if fence else len(text)
+        found += [
+            Table(at + table.start, at + table.body, at + table.end, table.opening)
+            for table in tables.find(text[at:end])
+        ]
+        if fence:
+            found.append(fence)
+            at = fence.end
+    return found
 
 
 class _Cutter:
-    def __init__(self, text: str, budget: int, count: Count) -> None:
-        self.text, self.budget, self.count = text, budget, count
-        self.fences = fences.find(text)
-        self.starts = [fence.start for fence in self.fences]
+    def __init__(self, text: str, budget: int, count: Count, overlap: int) -> None:
+        self.text, self.budget, self.count, self.overlap = text, budget, count, overlap
+        self.blocks = _blocks(text)
+        self.starts = [block.start for block in self.blocks]
+        self.worth: dict[int, bool] = {}
         self.per_token = 1.0  # Characters a token, learnt from the last count.
 
     def run(self) -> Iterator[Piece]:
-        at = 0
+        at = last = 0
         while at < len(self.text):
-            fence = self._around(at)
-            piece = self._inside(at, fence) if fence else self._outside(at)
+            block = self._around(at)
+            piece = self._inside(at, block) if block else self._outside(at, self._lead(last, at))
             # Only a count that falls when the text grows needs this.
             while self.count(piece.text) > self.budget:
                 size = (piece.end - at) * 3 // 4
                 piece = self._piece(at, at + self._some(size), piece.opening, piece.closing)
             yield piece
-            at = piece.end
+            last, at = at, piece.end
 
-    def _outside(self, at: int) -> Piece:
-        """A piece that starts outside of a fence."""
-        end = self._reach(at, len(self.text))
-        fence = self._around(end)
+    def _outside(self, at: int, lead: str) -> Piece:
+        """A piece that starts outside of a block, after the words `lead` of the piece before."""
+        end = self._reach(at, len(self.text), lead)
+        block = self._around(end)
         if end == len(self.text):
-            return self._piece(at, end)
-        if fence is None:
-            return self._piece(at, self._best(at, end))
-        if self._fits(fence):
-            return self._piece(at, fence.start if fence.start > at else fence.end)
-        if fence.start > at and 4 * (fence.start - at) >= end - at:
-            return self._piece(at, fence.start)
-        return self._into(at, fence)
+            return self._piece(at, end, lead)
+        if block is None:
+            return self._piece(at, self._best(at, end), lead)
+        if self._fits(block):
+            return self._piece(at, block.start, lead) if block.start > at else self._piece(at, block.end)
+        if block.start > at and 4 * (block.start - at) >= end - at:
+            return self._piece(at, block.start, lead)
+        return self._into(at, block, lead)
 
-    def _into(self, at: int, fence: Fence) -> Piece:
-        """A piece that starts outside of a fence and ends inside it, closed by an added line."""
-        closing = f"\n{fence.mark}" if self._worth_it(fence) else ""
-        end = self._reach(at, fence.end, closing=closing)
-        end = self._line(fence.body, end, fence) or end
-        if end < fence.body:  # Too little room even for the opening line.
-            return self._piece(at, fence.start if fence.start > at else end)
-        return self._piece(at, end, closing=closing)
+    def _into(self, at: int, block: Block, lead: str) -> Piece:
+        """A piece that starts outside of a block and ends inside it; a fence is closed by an added line."""
+        closing = block.closing if self._worth_it(block) else ""
+        end = self._reach(at, block.end, lead, closing)
+        line = self._line(block.body, end, block)
+        if end < block.body or (isinstance(block, Table) and not line):
+            # Too little room even for the opening line, or for one row.
+            if block.start > at:
+                return self._piece(at, block.start, lead)
+            return self._piece(at, self._cell(at, end, block), lead, closing if end >= block.body else "")
+        return self._piece(at, line or end, lead, closing)
 
-    def _inside(self, at: int, fence: Fence) -> Piece:
-        """A piece that starts inside a fence that was cut before."""
+    def _inside(self, at: int, block: Block) -> Piece:
+        """A piece that starts inside a block that was cut before."""
         opening, closing = "", ""
-        if at >= fence.body and self._worth_it(fence):
-            opening, closing = fence.opening, f"\n{fence.mark}"
-        end = self._reach(at, fence.end, opening)
-        if end == fence.end:  # Its closing line is the person's own.
+        if at >= block.body and self._worth_it(block):
+            opening, closing = block.opening, block.closing
+        end = self._reach(at, block.end, opening)
+        if end == block.end:  # Its closing line is the person's own.
             return self._piece(at, end, opening)
-        end = self._reach(at, fence.end, opening, closing)
-        line = self._line(at, end, fence)
-        end = min(end, fence.tail) if at < fence.tail else end
+        end = self._reach(at, block.end, opening, closing)
+        line = self._line(at, end, block)
+        if isinstance(block, Table):
+            return self._piece(at, line if line > at else self._cell(at, end, block), opening)
+        end = min(end, block.tail) if at < block.tail else end
         return self._piece(at, line if 4 * (line - at) >= end - at else end, opening, closing)
 
-    def _line(self, at: int, end: int, fence: Fence) -> int:
-        """Where the last line that starts in text[at + 1 : end] of the fence starts; 0 if none does.
+    def _line(self, at: int, end: int, block: Block) -> int:
+        """Where the last line that starts in text[at + 1 : end] of the block starts; 0 if none does.
 
         The closing line stays with the line before it, where there is one, so as not to stand alone.
         """
         last = self.text.rfind("\n", at, end) + 1
-        return (self.text.rfind("\n", at, last - 1) + 1 or last) if last == fence.tail else last
+        return (self.text.rfind("\n", at, last - 1) + 1 or last) if last == block.tail else last
+
+    def _cell(self, at: int, end: int, block: Block) -> int:
+        """Where to cut a row that is longer than a piece: between its cells, else its words."""
+        if not isinstance(block, Table):
+            return end
+        for level in (_CELL, _WORD):
+            cut = max((found.end() for found in level.finditer(self.text, at, end)), default=at)
+            if cut > at and 4 * (cut - at) >= end - at:
+                return cut
+        return end
+
+    def _lead(self, last: int, at: int) -> str:
+        """The words before `at` to say again: whole sentences, else words, of the piece that began at `last`."""
+        if not self.overlap or not at:
+            return ""
+        before = bisect_left(self.starts, at) - 1
+        edge = self.blocks[before].end if before >= 0 else 0
+        start = max(last, edge, at - 8 * self.overlap)
+        for levels in (_LEVELS[:3], _LEVELS[3:]):
+            ends = {found.end() for level in levels for found in level.finditer(self.text, start, at)}
+            ends |= {start} & {last, edge}
+            starts = sorted(cut for cut in ends if start <= cut < at)
+            fits = bisect_left(starts, True, key=lambda cut: self.count(self.text[cut:at]) <= self.overlap)
+            if fits < len(starts):
+                lead = self.text[starts[fits] : at]
+                room = self.count(lead) <= self.overlap and self.count(lead + self.text[at]) <= self.budget
+                return lead if room and lead.strip() and not _STRAY_FENCE.search(lead) else ""
+        return ""
 
     def _best(self, at: int, end: int) -> int:
-        """The best place to cut in text[at:end], where `end` is not inside a fence."""
+        """The best place to cut in text[at:end], where `end` is not inside a block."""
         for level in _LEVELS:
             cuts = [found.end() for found in level.finditer(self.text, at, end)]
-            if level is _PARAGRAPH:  # So that no later level cuts inside a fence: its end comes first.
+            if level is _PARAGRAPH:  # So that no later level cuts inside a block: its end comes first.
                 cuts += self._edges(at, end)
             cut = max(cuts, default=at)
             if cut > at and 4 * (cut - at) >= end - at:
@@ -175,23 +232,24 @@ class _Cutter:
                 return cut
         return end
 
-    def _around(self, at: int) -> Fence | None:
-        """The fence that a cut at `at` would take apart."""
+    def _around(self, at: int) -> Block | None:
+        """The block that a cut at `at` would take apart."""
         i = bisect_left(self.starts, at) - 1
-        return self.fences[i] if i >= 0 and at < self.fences[i].end else None
+        return self.blocks[i] if i >= 0 and at < self.blocks[i].end else None
 
     def _edges(self, at: int, end: int) -> Iterator[int]:
-        """Where fences start and end in text[at:end]."""
+        """Where blocks start and end in text[at:end]."""
         for i in range(bisect_left(self.starts, at), bisect_left(self.starts, end)):
-            yield from (edge for edge in (self.fences[i].start, self.fences[i].end) if at < edge <= end)
+            yield from (edge for edge in (self.blocks[i].start, self.blocks[i].end) if at < edge <= end)
 
-    def _fits(self, fence: Fence) -> bool:
-        return self.count(self.text[fence.start : fence.end]) <= self.budget
+    def _fits(self, block: Block) -> bool:
+        return self.count(self.text[block.start : block.end]) <= self.budget
 
-    def _worth_it(self, fence: Fence) -> bool:
-        if len(fence.info) > 100:  # Not worth counting, again for each piece.
-            return False
-        return 4 * self.count(f"{fence.opening}\n{fence.mark}") <= self.budget
+    def _worth_it(self, block: Block) -> bool:
+        """Whether what opens and closes the block leaves most of a piece to what stands in it."""
+        if block.start not in self.worth:  # Counted once, however many pieces a block makes.
+            self.worth[block.start] = 4 * self.count(block.opening + block.closing) <= self.budget
+        return self.worth[block.start]
 
     def _some(self, size: int) -> int:
         if size < 1:

@@ -3,10 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from tasks.text import fences
+from tasks.text import fences, mend, running
+from tasks.text.document import Document, Table
 
 _BREAKS = re.compile("\r\n?|[\x0b\x85\u2028\u2029]")
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
@@ -48,6 +50,31 @@ def clean(text: str) -> str:
         at = fence.end
     parts.append(_tidy(text[at:], at > 0))
     return re.sub(r"\A(?:[ \t]*\n)+", "", "".join(parts).rstrip())
+
+
+def document(found: Document) -> Document:
+    """A document that was read from a file, mended and clean; sections without a word in them are gone.
+
+    In a PDF, whose sections are its pages, running headers and footers go, and broken words are whole again.
+    """
+    texts = [mend.mend(section.text) for section in found.sections]
+    if found.kind == "pdf":
+        texts = [mend.joined(text.replace("\r\n", "\n")) for text in running.without(texts)]
+    sections = [
+        replace(section, text=text)
+        for section, text in zip(found.sections, map(clean, texts), strict=True)
+        if text
+    ]
+    return replace(found, sections=sections, tables=[_table(table) for table in found.tables])
+
+
+def _table(table: Table) -> Table:
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    return replace(table, header=[_cell(cell) for cell in table.header], rows=rows)
+
+
+def _cell(cell: str) -> str:
+    return cell if cell.isascii() and cell.isprintable() else clean(mend.mend(cell))
 
 
 def _tidy(text: str, after_fence: bool) -> str:
@@ -126,8 +153,13 @@ def language(text: str) -> Literal["ko", "en"]:
 
     A quarter, because Korean at work is full of English terms, and a syllable carries more than a letter.
     """
+    words = prose(text)
+    hangul, latin = len(_HANGUL.findall(words)), len(_LATIN.findall(words))
+    return "ko" if hangul and hangul * 3 >= latin else "en"
+
+
+def prose(text: str) -> str:
+    """`text` without its code and links."""
     ends = [0, *(edge for fence in fences.find(text) for edge in (fence.start, fence.end)), len(text)]
     outside = (text[start:end] for start, end in zip(ends[::2], ends[1::2], strict=True))
-    prose = _NOT_PROSE.sub(" ", "".join(outside))
-    hangul, latin = len(_HANGUL.findall(prose)), len(_LATIN.findall(prose))
-    return "ko" if hangul and hangul * 3 >= latin else "en"
+    return _NOT_PROSE.sub(" ", "".join(outside))

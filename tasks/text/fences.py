@@ -27,6 +27,11 @@ class Fence:
         """A line that opens the same kind of block again."""
         return f"{self.mark}{self.info}\n"
 
+    @property
+    def closing(self) -> str:
+        """What closes the block after a line that does not end."""
+        return f"\n{self.mark}"
+
 
 def find(text: str) -> list[Fence]:
     """The closed fences of `text`, in order. A fence that nothing closes is plain text, unlike in

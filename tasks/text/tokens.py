@@ -21,13 +21,17 @@ estimate / lowest of the five:
 Korean is set by cl100k, the dearest of the five for it: up to 1.5 tokens a syllable where the others
 take 0.9. The values below 0.9 are Finnish (0.85) and Georgian (0.89). Outside the range: letters,
 syllables or ideographs drawn at random (0.5-0.6; no language is like that), and vocabularies with
-little Korean, which spell it in bytes: Llama 2 gives 0.83-1.08 here. Ask such a server's `/tokenize`.
+little Korean, which spell it in bytes: Llama 2 gives 0.83-1.08 here. Such a server's own `/tokenize`
+is asked for what the estimate says does not fit (tasks.counting).
 """
 
 import math
 import re
 from collections import Counter
 from collections.abc import Callable
+
+Count = Callable[[str], int]
+"""How many tokens a text costs: `estimate`, or a server's own count (tasks.counting)."""
 
 # A run of one drawing character is few tokens however long: 12 of them count as one.
 _RULE = re.compile(r"([-=_*#~.+])\1{5,11}")

@@ -8,6 +8,7 @@ import pytest
 
 from db import jobs, session
 from db.states import JobState, Origin, PostKind
+from tasks import originals
 from tasks.catalogue import say
 from tests import front_door_rig as rig
 from tests.front_door_rig import Door
@@ -112,6 +113,20 @@ def test_the_result(door: Door) -> None:
     shown = door.client.get(f"/api/analyses/{job_id}").json()
     assert (shown["state"], shown["result"], shown["truncated"]) == ("done", "The **answer**.", True)
     assert shown["ended_at"] == "2026-11-22T09:00:03Z"
+
+
+def test_a_result_has_its_hidden_values_again(door: Door) -> None:
+    """The row holds placeholders, the owner reads values: also by a second request with the same key."""
+    job_id = ask(door, idempotency_key="k")["id"]
+    with session.transaction(door.resources.engine) as transaction:
+        job = jobs.get(transaction, job_id, "api")
+        assert job is not None
+        job.originals = originals.seal(door.resources.settings, job_id, {"PHONE-1": "010-1234-5678"})
+        jobs.answer(transaction, job, "Call [PHONE-1].", truncated=False, now=rig.NOW)
+
+    assert door.client.get(f"/api/analyses/{job_id}").json()["result"] == "Call 010-1234-5678."
+    assert ask(door, idempotency_key="k")["result"] == "Call 010-1234-5678."
+    assert door.job().result == "Call [PHONE-1]."
 
 
 def test_a_failure_comes_as_a_code_and_in_words(door: Door) -> None:

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from db import events, jobs, line
 from db.models import Job, Post, Step
-from db.states import JobState, PostKind, PostState, StepState
+from db.states import JobState, Origin, PostKind, PostState, StepState
 from tests.fakes import (
     LEASE,
     MINUTE,
@@ -208,3 +208,35 @@ def test_ending_a_job_asks_for_its_card_again(engine: sa.Engine):
     [after] = rows(engine, Post)
     assert after.state is PostState.WANTED
     assert after.revision == card.revision + 1
+
+
+@pytest.mark.parametrize(
+    ("origin", "channel", "kept"),
+    [(Origin.MENTION, "C1", None), (Origin.API, "C1", "sealed"), (Origin.API, None, "sealed")],
+)
+def test_hidden_values_are_kept_until_all_is_shown_or_as_long_as_a_result_can_be_read(
+    engine: sa.Engine, origin: Origin, channel: str | None, kept: str | None
+):
+    job = in_line(engine, origin=origin, channel=channel)
+    set_row(engine, Job, job.id, originals="sealed")
+    do(engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), "It began.", truncated=False, now=NOW))
+    do(engine, jobs.settle, job.id)
+    assert the(engine, Job, job.id).originals == "sealed"
+    for post in rows(engine, Post, kind=PostKind.RESULT):
+        set_row(engine, Post, post.id, state=PostState.SHOWN)
+    do(engine, jobs.settle, job.id)
+    after = the(engine, Job, job.id)
+    assert (after.state, after.originals) == (JobState.DONE, kept)
+
+
+@pytest.mark.parametrize("origin", [Origin.MENTION, Origin.API])
+def test_a_failure_that_is_shown_and_a_retry_keep_no_hidden_values(engine: sa.Engine, origin: Origin):
+    job = failed(engine, origin=origin)
+    set_row(engine, Job, job.id, originals="sealed")
+    for post in rows(engine, Post, kind=PostKind.FAILURE):
+        set_row(engine, Post, post.id, state=PostState.SHOWN)
+    do(engine, jobs.settle, job.id)
+    assert the(engine, Job, job.id).originals is None
+    set_row(engine, Job, job.id, originals="sealed")
+    do(engine, jobs.retry, job.id, 1, NOW, HOUR)
+    assert the(engine, Job, job.id).originals is None

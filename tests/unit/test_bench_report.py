@@ -195,9 +195,35 @@ def test_the_page_and_its_pictures_are_written(results, tmp_path) -> None:
 
 def test_what_was_not_measured_is_named(tmp_path) -> None:
     page = report.write(Folder(tmp_path / "none"), tmp_path / "docs")
-    assert "Not measured yet: ack, path, throughput, memory, start, line, claims." in page.read_text()
+    names = "ack, path, throughput, memory, start, line, claims, redaction, cutting"
+    assert f"Not measured yet: {names}." in page.read_text()
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:
     values = [float(number) for number in range(1, 101)]
     assert [numbers.percentile(values, percent) for percent in (0, 50, 99, 100)] == [1, 50, 99, 100]
+
+
+def test_what_is_hidden_is_told_in_shares_and_a_piece_over_its_budget_is_an_aim_that_is_missed(
+    tmp_path,
+) -> None:
+    counts = {"values": 8, "exact": 5, "hidden": 6, "beside": 5, "wrong": 4}
+    part = {"kinds": {"PHONE": counts}, "all": counts}
+    lines = {"held_out": 90, "hard": 20, "dev": 150}
+    case = {
+        "count": "estimate",
+        "documents": 10_000,
+        "characters": 5,
+        "pieces": 7,
+        "over": 1,
+        "lost": 0,
+        "seconds": 9,
+    }
+    about = {"machine": MACHINE, "command": "x", "seed": 1, "quick": False, "seconds": 3}
+    results = Folder(tmp_path / "results")
+    data = {"held_out": part, "hard": part, "dev": part, "lines": lines, "characters_per_second": 500_000.0}
+    results.save("redaction", {**about, "data": data})
+    results.save("cutting", {**about, "data": {"cases": [case]}})
+    said = report.write(results, tmp_path / "docs").read_text()
+    assert "| held out | PHONE | 8 | 75.0% | 62.5% | 60.0% |" in said
+    assert "| Pieces over their budget, 10,000 random documents | 0 | 1 |" in said

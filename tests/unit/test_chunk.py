@@ -40,7 +40,14 @@ CODE_LINES = ("", "x = 1", "    return '값'", "~~~", "# 주석", "y" * 90, "``"
 MARKS = ("```", "````", "~~~~")
 INFOS = ("", "python", " js title=a")
 OTHERS = ("# 제목", "- 항목\n- item", "> 인용")
+ROWS = ("| 김민수 | 12,000원. 확인했습니다. |", "|a|b|", "| x | 1. 2. 3. It is late. | y |")
+TABBED = ("이름\t금액", "a. b\tShe left. He stayed.\t3", "x\t")
 GAPS = ("\n", "\n\n", "\n\n\n", "\n \n")
+
+
+def markdown_table(rows: list[str]) -> str:
+    return "\n".join(["| 누가 | 얼마 |", "|---|--:|", *rows])
+
 
 LINE = st.lists(st.sampled_from(WORDS), min_size=1, max_size=25).map(" ".join)
 PARAGRAPH = st.lists(LINE, min_size=1, max_size=4).map("\n".join)
@@ -51,7 +58,11 @@ FENCE = st.builds(
     st.sampled_from(INFOS),
     st.lists(st.sampled_from(CODE_LINES), max_size=40),
 )
-BLOCK = st.one_of(PARAGRAPH, PARAGRAPH, LONG_WORD, FENCE, st.sampled_from(OTHERS))
+TABLE = st.one_of(
+    st.lists(st.sampled_from(ROWS), min_size=1, max_size=30).map(markdown_table),
+    st.lists(st.sampled_from(TABBED), min_size=3, max_size=30).map("\n".join),
+)
+BLOCK = st.one_of(PARAGRAPH, PARAGRAPH, LONG_WORD, FENCE, TABLE, st.sampled_from(OTHERS))
 DOCUMENT = st.lists(st.tuples(BLOCK, st.sampled_from(GAPS)).map("".join), max_size=14).map("".join)
 
 
@@ -59,7 +70,7 @@ def random_document(draw: random.Random) -> str:
     """What `DOCUMENT` describes, drawn fast enough for ten thousand."""
     blocks = []
     for _ in range(draw.randint(1, 6)):
-        match draw.randrange(6):
+        match draw.randrange(8):
             case 0:
                 blocks.append(draw.choice("x가-🎉7") * draw.randint(1, 300))
             case 1:
@@ -67,6 +78,10 @@ def random_document(draw: random.Random) -> str:
                 blocks.append("\n".join([mark + draw.choice(INFOS), *code, mark]))
             case 2:
                 blocks.append(draw.choice(OTHERS))
+            case 3:
+                blocks.append(markdown_table(draw.choices(ROWS, k=draw.randrange(25))))
+            case 4:
+                blocks.append("\n".join(draw.choices(TABBED, k=draw.randint(3, 25))))
             case _:
                 lines = (
                     " ".join(draw.choices(WORDS, k=draw.randint(1, 15))) for _ in range(draw.randint(1, 4))
@@ -96,8 +111,8 @@ def unclosed(text: str) -> int:
     return 1 if mark else 0
 
 
-def check(text: str, budget: int) -> None:
-    found = list(chunk.pieces(text, budget))
+def check(text: str, budget: int, overlap: int = 0) -> None:
+    found = list(chunk.pieces(text, budget, overlap=overlap))
     assert [piece.text for piece in found if estimate(piece.text) > budget] == []
     assert "".join(piece.body for piece in found) == text
     assert [piece.start for piece in found] == [0, *(piece.end for piece in found)][: len(found)]
@@ -109,13 +124,18 @@ def check(text: str, budget: int) -> None:
     for fence in fences.find(text):
         if estimate(text[fence.start : fence.end]) <= budget:
             assert not {cut for cut in cuts if fence.start < cut < fence.end}
+    # Every row of these tables fits a piece.
+    for cut in cuts - {len(text)}:
+        line = text[text.rfind("\n", 0, cut) + 1 :].split("\n", 1)[0]
+        assert line not in {*ROWS, *TABBED} or text[cut - 1] == "\n"
 
 
 @MANY
-@given(DOCUMENT, st.integers(40, 400))
-def test_any_document_keeps_to_its_budget_loses_nothing_and_closes_its_fences(text, budget):
-    check(text, budget)
-    assert chunk.split(text, budget) == [piece.text for piece in chunk.pieces(text, budget)]
+@given(DOCUMENT, st.integers(40, 400), st.sampled_from([0, 0, 10, 60]))
+def test_any_document_keeps_to_its_budget_loses_nothing_and_closes_its_fences(text, budget, overlap):
+    check(text, budget, overlap)
+    pieces = chunk.pieces(text, budget, overlap=overlap)
+    assert chunk.split(text, budget, overlap=overlap) == [piece.text for piece in pieces]
 
 
 @pytest.mark.slow
@@ -125,7 +145,7 @@ def test_ten_thousand_random_documents_too():
         draw = random.Random(seed)
         text, budget = random_document(draw), draw.randint(40, 400)
         try:
-            check(text, budget)
+            check(text, budget, draw.choice([0, 20]))
         except AssertionError as error:
             error.add_note(f"seed {seed}")
             raise
@@ -198,6 +218,62 @@ def test_a_fence_that_does_not_fit_becomes_closed_fences_of_the_same_kind():
     assert len(found) > 3
     assert all(piece.startswith("```py\n") and piece.rstrip("\n").endswith("\n```") for piece in found)
     assert "".join(piece.removeprefix("```py\n").rstrip("`\n") + "\n" for piece in found).count("x0") == 20
+
+
+ITEMS = "| 이름 | 수량 |\n|---|---|\n"
+
+
+def test_a_table_that_fits_moves_to_the_next_piece_whole():
+    table = ITEMS + "| 볼트 | 3 |\n| 너트 | 4 |\n"
+    text = "Some words before it, and more. And more.\n" + table + "\nand after"
+    assert table in chunk.split(text, 60, len)[1]
+
+
+def test_a_table_that_does_not_fit_is_cut_between_rows_under_its_header_each_time():
+    rows = [f"| 부품 {n}. 새것. | {n} |\n" for n in range(20)]
+    found = chunk.split(ITEMS + "".join(rows), 90, len)
+    assert len(found) > 4
+    assert all(piece.startswith(ITEMS) for piece in found)
+    assert "".join(piece.removeprefix(ITEMS) for piece in found) == "".join(rows)
+    assert all(piece.endswith("|\n") for piece in found)
+
+
+def test_a_row_longer_than_a_piece_is_cut_between_its_cells():
+    text = ITEMS + "| " + "가 나 | " * 40 + "\n"
+    found = chunk.split(text, 80, len)
+    assert all(piece.endswith("|") for piece in found[:-1])
+
+
+def test_a_row_that_fits_the_next_piece_is_not_begun_in_this_one():
+    text = ITEMS + "| a | 1 |\n" + "| " + "x" * 50 + " | 2 |\n"
+    assert chunk.split(text, 100, len) == [text]
+    assert chunk.split(text, 89, len) == [ITEMS + "| a | 1 |\n", ITEMS + "| " + "x" * 50 + " | 2 |\n"]
+
+
+def test_lines_of_cells_with_tabs_are_cut_between_rows_and_nothing_is_said_twice():
+    text = "".join(f"She left. He stayed.\t{n}\n" for n in range(20))
+    found = chunk.split(text, 50, len)
+    assert "".join(found) == text
+    assert all(piece.endswith("\n") for piece in found)
+
+
+def test_what_looks_like_a_table_in_a_fence_is_code():
+    text = "```\n" + ITEMS + "| a | 1 |\n" * 20 + "```\n"
+    assert all(piece.startswith("```\n") for piece in chunk.split(text, 80, len))
+
+
+def test_pieces_overlap_by_whole_sentences():
+    text = "첫 문장입니다. 둘째 문장입니다. 셋째 문장입니다. 넷째 문장입니다. 다섯째 문장입니다."
+    first, second, *_ = chunk.split(text, 45, len, overlap=11)
+    assert first == "첫 문장입니다. 둘째 문장입니다. 셋째 문장입니다. 넷째 문장입니다. "
+    assert second == "넷째 문장입니다. 다섯째 문장입니다."
+
+
+def test_an_overlap_is_no_more_than_a_quarter_of_the_budget_and_added_to_no_fence():
+    sentence = "One two three four. "
+    text = sentence * 30 + "\n```\n" + "x = 1\n" * 40 + "```\n"
+    found = list(chunk.pieces(text, 100, len, overlap=90))
+    assert {piece.opening for piece in found} == {"", sentence, sentence + "\n", "```\n"}
 
 
 def test_characters_that_belong_together_stay_together():

@@ -11,9 +11,10 @@ import pytest
 from db import jobs
 from db.models import Job, Post
 from db.states import JobState, Origin, PostKind, PostState
+from tasks import originals
 from tasks.deliver import stage
 from tasks.deliver.stage import deliver
-from tests.fakes import NOW, Clock, Slack, accepted, do, in_line, rows, slack_error, the
+from tests.fakes import NOW, Clock, Slack, accepted, do, in_line, rows, set_row, slack_error, the
 
 LATER = stage.LONGEST_WAIT + stage.LEASE
 CHANNEL_TROUBLES = ["not_in_channel", "channel_not_found", "is_archived", "restricted_action"]
@@ -47,8 +48,8 @@ def response_url() -> Iterator[tuple[str, list[dict]]]:
         thread.join()
 
 
-def answer(resources, job: Job) -> None:
-    do(resources.engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), "Yes.", truncated=False, now=NOW))
+def answer(resources, job: Job, text: str = "Yes.") -> None:
+    do(resources.engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), text, truncated=False, now=NOW))
 
 
 def run(resources, clock: Clock, lane: str, times: int = 1) -> None:
@@ -184,6 +185,16 @@ def test_a_callback_brings_the_result_once(resources, clock):
         )
     ]
     assert the(resources.engine, Job, job.id).state is JobState.DONE
+
+
+def test_a_callback_brings_the_values_that_the_row_hides(resources, clock):
+    job = api_job(resources)
+    sealed = originals.seal(resources.settings, job.id, {"PHONE-1": "010-1234-5678"})
+    set_row(resources.engine, Job, job.id, originals=sealed)
+    answer(resources, job, "[PHONE-1]")
+    service = Service()
+    calls_back(resources, clock, service)
+    assert service.heard[0][1]["result"] == "010-1234-5678"
 
 
 @pytest.mark.parametrize("end", ["fail", "cancel"])

@@ -155,7 +155,13 @@ def test_every_plan_ends_and_every_call_fits(recipe, parts, question, context, t
         if recipe.parts == "reduce" and len(level) > 1:
             assert all(4 * step.max_tokens <= 0.9 * context for step in level)
     said = "".join(block(step) for step in levels[0])
-    assert said == text.replace("</text>", "[/text>")
+    whole = text.replace("</text>", "[/text>")
+    if recipe.overlap and len(levels[0]) > 1:
+        assert len(said) >= len(whole)
+        assert whole.startswith(block(levels[0][0]))
+        assert whole.endswith(block(levels[0][-1])[-20:])
+    else:
+        assert said == whole
     assert isinstance(final, str)
 
 
@@ -169,3 +175,28 @@ def test_a_plan_ends_even_if_answers_are_longer_than_was_asked(size):
         answers = [answers[0] for _ in steps]
         rounds += 1
     assert 1 <= rounds <= 4
+
+
+def test_a_text_is_counted_and_cut_by_the_counter_that_is_given():
+    recipe = recipes.load().default
+    text = "The meeting began late and ended early. " * 700
+    assert len(plan.first_steps(recipe, text, None, 4096)) > 1
+    assert len(plan.first_steps(recipe, text, None, 4096, lambda part: len(part) // 400)) == 1
+    many = plan.first_steps(recipe, text, None, 4096, lambda part: len(part) // 2)
+    assert len(many) > len(plan.first_steps(recipe, text, None, 4096))
+
+
+def test_a_short_text_is_not_counted_by_the_server():
+    def count(_text: str) -> int:
+        raise AssertionError
+
+    assert len(plan.first_steps(recipes.load().default, "It began late.", None, 4096, count)) == 1
+
+
+def test_parts_overlap_where_the_recipe_wants_it():
+    recipe = recipes.load().get("action-items")
+    assert recipe is not None
+    text = "".join(f"Number {n} was agreed on. " for n in range(2000))
+    first, second, *_ = [step.messages[1]["content"] for step in plan.first_steps(recipe, text, None, 4096)]
+    last = first.removesuffix("\n</text>").strip().rsplit(". ", 1)[-1]
+    assert last in second

@@ -244,6 +244,11 @@ def test_a_folder_of_ones_own(tmp_path):
         (("[example]", "[limits]\nx = 1\n[example]"), 18, "`limits` is not a key of a recipe."),
         (('reduce_instructions = "Join."\n', ""), 19, "`reduce_instructions` is missing"),
         (("default = true", "default = true\nparts = 'concat'"), 13, "`reduce_instructions` is of no use"),
+        (
+            ('reduce_instructions = "Join."\n', "parts = 'concat'\noverlap = 9\n"),
+            13,
+            "`overlap` would say things twice",
+        ),
     ],
 )
 def test_a_broken_file_is_named_with_its_line_and_the_reason(broken, change, line, says):

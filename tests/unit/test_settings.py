@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 from db.settings import DatabaseSettings
 from tasks import settings
 from tasks.settings import Settings, load
+from tasks.text.kind import Kind
 from tests import fakes
 
 EXAMPLE = pathlib.Path(settings.__file__).parents[1] / ".env.example"
@@ -60,6 +61,8 @@ def test_nothing_has_to_be_set_unless_it_is_needed(capsys):
         ("BROKER_URL", "kafka://u:hunter2@h", "BROKER_URL must start with redis:// or amqp://."),
         ("DATABASE_URL", "mysql://u:hunter2@h/d", "DATABASE_URL must start with sqlite:// or postgresql://."),
         ("DATABASE_URL", "sqlite://", "DATABASE_URL must name a file"),
+        ("REDACTION", "phone, names", "REDACTION must be all, off, or some of resident, ssn, phone"),
+        ("REDACTION_KEYS", "a-secret-of-16-characters,hunter2", "REDACTION_KEYS must be secrets of 16"),
         ("API_TOKENS", "short:hunter2", "API_TOKENS must be name:token pairs"),
         ("API_TOKENS", "a:hunter2hunter2hunter2,a:hunter2hunter2hunter2", "API_TOKENS names somebody twice."),
         (
@@ -106,6 +109,7 @@ def test_secrets_never_show(monkeypatch, capsys):
         }
         monkeypatch.setenv(name.upper(), addresses.get(name, "hunter2"))
     monkeypatch.setenv("API_TOKENS", "service:hunter2hunter2hunter2")
+    monkeypatch.setenv("REDACTION_KEYS", "hunter2hunter2hunter2")
     monkeypatch.setenv("DATABASE_URL", "postgres://u:hunter2@h/d")
     loaded = load()
     for shown in (repr(loaded), str(loaded)):
@@ -210,3 +214,11 @@ def test_the_examples_values_are_the_defaults(monkeypatch):
 def test_copying_the_example_sets_nothing(tmp_path):
     lines = EXAMPLE.read_text().splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "kinds"),
+    [("all", set(Kind)), ("off", set()), (" phone, Email", {Kind.PHONE, Kind.EMAIL})],
+)
+def test_the_kinds_of_values_that_are_hidden(given, kinds):
+    assert fakes.settings(redaction=given).hidden_kinds == kinds
