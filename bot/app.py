@@ -9,7 +9,7 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
 
 from bot.intake import NotSaved
-from bot.listeners import cancel, command, direct, mention, retry, shortcut
+from bot.listeners import cancel, command, confirm, direct, mention, retry, shortcut
 from bot.payloads import Malformed
 from tasks.resources import Resources
 
@@ -38,7 +38,7 @@ def create_app(resources: Resources) -> App:
         # Listeners only commit a row; run in the caller's thread, their end is the answer.
         process_before_response=True,
     )
-    for listener in (cancel, command, mention, direct, shortcut, retry):
+    for listener in (cancel, command, confirm, mention, direct, shortcut, retry):
         listener.register(app, resources)
     app.error(_failed)
     return app
