@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from bot.intake import Request
 from db.states import Origin
 from tasks.actions import Attempt
-from tasks.recipes import Asked, Recipes
+from tasks.recipes import Asked, Recipes, split_request
 
 Payload = Mapping[str, Any]
 
@@ -163,7 +163,9 @@ def press(body: Payload) -> Press:
 
 
 def _brings_no_text(asked: Asked) -> bool:
-    """Only a recipe's name, or only a question about what was said."""
+    """Only a recipe's name, or only a question about what was said, or names to go by."""
+    if asked.recipe.takes_names:
+        return not split_request(asked.recipe, asked.text)[1]
     return not asked.text or (asked.recipe.needs_question and "\n" not in asked.text)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 RETRY = "retry"
 CANCEL = "cancel"
+CONFIRM = "confirm"
 ANALYZE_MESSAGE = "analyze_message"
 
 

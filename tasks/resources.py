@@ -36,6 +36,8 @@ class Resources:
         self.stopping = threading.Event()
         # Until when not to ask which servers for their gauges (tasks.infer.learn).
         self.without_gauges: dict[str, datetime] = {}
+        # Servers that refused a request for JSON and took the same one without (tasks.infer.stage).
+        self.without_forms: set[str] = set()
         self.clock = clock
 
     @functools.cached_property

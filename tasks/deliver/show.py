@@ -8,13 +8,14 @@ from typing import Any
 import structlog
 from slack_sdk.webhook import WebhookClient
 
-from db import line, session
+from db import line, session, sources
 from db.posts import Work
 from db.states import Origin, PostKind
 from tasks import people, slack
 from tasks.catalogue import language_of, say
-from tasks.deliver import views
+from tasks.deliver import files, structured, views
 from tasks.deliver.blocks import Message
+from tasks.deliver.structured import Structured
 from tasks.resources import Resources
 from tasks.slack import Problem, Trouble
 from tasks.text import clean
@@ -47,6 +48,8 @@ class Failed:
     """It is not there, or we do not know."""
 
     problem: Problem
+    plainer: dict[str, bool] | None = None
+    """How a result may look that Slack refused: the body to show it by; None: there is no plainer way."""
 
 
 Outcome = Shown | Moved | Failed
@@ -60,7 +63,16 @@ def show(resources: Resources, work: Work) -> Outcome:
         problem = slack.problem(error)
     if problem.trouble is Trouble.CHANNEL and work.post.ts is None:
         return _move(resources, work, problem)
-    return Failed(problem)
+    return Failed(problem, _plainer(resources, work))
+
+
+def _plainer(resources: Resources, work: Work) -> dict[str, bool] | None:
+    """First without the chart, if there is one: not every workspace has that block yet; then as plain text."""
+    if work.post.kind is not PostKind.RESULT or work.post.body.get("plain"):
+        return None
+    recipe = resources.recipes.get(work.job.recipe)
+    may_have_chart = recipe is not None and recipe.chart is not None and not work.post.body
+    return {"without_chart": True} if may_have_chart else {"plain": True}
 
 
 def _show(resources: Resources, work: Work) -> Outcome:
@@ -79,7 +91,9 @@ def _show(resources: Resources, work: Work) -> Outcome:
             if work.post.attempt != work.job.attempt:
                 # Its person saw it and pressed Retry, though Slack never told us that it was there.
                 return Failed(Problem(Trouble.GONE, "retried"))
-            return _once(resources, work, views.failure(language, work.job, called))
+            long = len(work.job.result or "") > views.PLAIN_BEGINNING
+            message = views.failure(language, work.job, called)
+            return _once(resources, work, message, further=[(PostKind.FILE, files.ANSWER)] * long)
         case PostKind.FILE:
             return _file(resources, work, language)
         case _:
@@ -102,14 +116,31 @@ def _card(resources: Resources, work: Work, message: Message) -> Outcome:
 
 
 def _result(resources: Resources, work: Work, language: str) -> Outcome:
-    part = work.post.part
-    if work.post.body.get("plain"):
-        message = views.plain_result(language, work.job, part)
-        return _once(resources, work, message, further=[(PostKind.FILE, 0)])
-    message, parts, file = views.result(language, work.job, part)
+    part, body, job = work.post.part, work.post.body, work.job
+    of = _structured(resources, work)
+    if body.get("plain"):
+        message = views.plain_result(language, job, part, of)
+        return _once(
+            resources, work, message, further=_files(files.wanted(of, chart=False) or [files.ANSWER])
+        )
+    with_chart = not body.get("without_chart")
+    message, parts, file = views.result(language, job, part, of, with_chart=with_chart)
     further = [(PostKind.RESULT, other) for other in range(1, parts)]
-    further += [(PostKind.FILE, 0)] * (file is not None)
+    drawn = not with_chart and bool(views.chart_counts(language, of))
+    further += _files(files.wanted(of, chart=drawn) or [files.ANSWER] * (file is not None))
     return _once(resources, work, message, further=further if part == 0 else ())
+
+
+def _files(parts: Sequence[int]) -> list[tuple[PostKind, int]]:
+    return [(PostKind.FILE, part) for part in parts]
+
+
+def _structured(resources: Resources, work: Work) -> Structured | None:
+    recipe = resources.recipes.get(work.job.recipe)
+    if recipe is None or recipe.form is None:
+        return None
+    with session.reading(resources.engine) as reading:
+        return structured.read(work.job, recipe, sources.of_job(reading, work.job.id))
 
 
 def _once(
@@ -140,11 +171,19 @@ def _send(
 
 
 def _file(resources: Resources, work: Work, language: str) -> Outcome:
-    name = say(language, "result.file_name", reference=work.job.id)
-    if work.unclear and _find(resources, work, name) is not None:
+    if work.post.attempt != work.job.attempt:
+        # What an attempt that failed had of an answer; its person pressed Retry since.
+        return Failed(Problem(Trouble.GONE, "retried"))
+    file = files.make(language, work.job, _structured(resources, work), work.post.part)
+    if work.unclear and _find(resources, work, file.name) is not None:
         return Shown(None, None)
     resources.slack.files_upload_v2(
-        channel=_channel(work), thread_ts=_thread(work), content=work.job.result, filename=name, title=name
+        channel=_channel(work),
+        thread_ts=_thread(work),
+        content=file.content,
+        filename=file.name,
+        title=file.name,
+        alt_txt=file.alt,
     )
     return Shown(None, None)
 
@@ -221,4 +260,6 @@ def _language(resources: Resources, work: Work) -> str:
 def _scene(resources: Resources, work: Work) -> views.Scene:
     with session.reading(resources.engine) as reading:
         done, total = line.progress(reading, work.job)
-        return views.Scene(done, total, line.trouble(reading, work.job))
+        recipe = resources.recipes.get(work.job.recipe)
+        most_calls = recipe.max_calls if recipe else 0
+        return views.Scene(done, total, line.trouble(reading, work.job), most_calls)

@@ -4,13 +4,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from db.models import Job
 from db.states import OPEN, JobState
 from tasks import actions, place
 from tasks.catalogue import say
-from tasks.deliver import blocks, markdown
+from tasks.deliver import blocks, chart, markdown, structured
 from tasks.deliver.blocks import Button, Message
+from tasks.deliver.structured import Structured
 
 # Troubles that people are told; a busy server is nothing new to somebody who stands in line (DESIGN section 6).
 _TOLD_TROUBLES = frozenset({"down", "loading", "settings"})
@@ -19,7 +21,7 @@ _CHANNEL_ADVICE = frozenset({"not_in_channel", "channel_not_found", "is_archived
 
 
 # Characters of an answer that is shown without formatting; the rest is in its file.
-_PLAIN_BEGINNING = 1500
+PLAIN_BEGINNING = 1500
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Scene:
     done: int
     total: int
     trouble: str | None
+    most_calls: int = 0
+    """Calls that its recipe makes without asking."""
 
 
 def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, str]) -> Message:
@@ -39,29 +43,66 @@ def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, st
     if moved:
         advice = channel_advice(language, moved["reason"])
         lines.append(say(language, "card.moved", channel=moved["left"], advice=advice))
-    cancel = Button(actions.CANCEL, say(language, "button.cancel"), str(actions.Attempt(job.id, job.attempt)))
-    return blocks.card(lines, [cancel] if job.state in OPEN else [])
+    attempt = str(actions.Attempt(job.id, job.attempt))
+    cancel = Button(actions.CANCEL, say(language, "button.cancel"), attempt)
+    confirm = Button(actions.CONFIRM, say(language, "button.confirm"), attempt, "primary")
+    if job.state is JobState.WAITING and (job.plan or {}).get("calls", 1) > 1:
+        lines.append(say(language, f"plan.{(job.plan or {})['kind']}", **(job.plan or {})))
+    return blocks.card(lines, [confirm] * job.held + [cancel] if job.state in OPEN else [])
 
 
-def result(language: str, job: Job, part: int) -> tuple[Message, int, str | None]:
+def result(
+    language: str, job: Job, part: int, of: Structured | None, *, with_chart: bool
+) -> tuple[Message, int, str | None]:
     """One part of the answer, how many parts there are, and the text for a file where they are not all."""
-    rendering = markdown.render(job.result or "")
+    rendering = markdown.render(_text(language, job, of))
     # An answer of signs that nobody can see still gets its reply.
     messages = rendering.messages or (blocks.card([]),)
     last = part == len(messages) - 1
     notes = [say(language, "result.truncated")] * job.truncated
     notes += [say(language, "result.file")] * (rendering.file is not None)
+    body = messages[part]
+    counts = chart_counts(language, of) if part == 0 else []
+    if counts and with_chart:
+        body = Message([*body.blocks[: blocks.MAX_BLOCKS - 4], _chart(language, of, counts)], body.text)
+    elif counts:
+        notes.append(say(language, "result.chart_legend", counts=blocks.escape(said(language, counts))))
     message = blocks.result(
-        messages[part],
+        body,
         mention=job.requester if part == 0 else None,
-        footer=" ".join(notes) if last and notes else None,
+        footer=" ".join(notes) if (last or (counts and not with_chart)) and notes else None,
     )
     return message, len(messages), rendering.file
 
 
-def plain_result(language: str, job: Job, part: int) -> Message:
+def chart_counts(language: str, of: Structured | None) -> list[tuple[str, int]]:
+    """What an answer's chart shows, in words: none for a single item, or where the recipe has no chart."""
+    if of is None or of.recipe.chart is None or len(of.items or []) < 2:
+        return []
+    named = [(of.said(language, value), count) for value, count in structured.counts(of)]
+    return chart.segments(named, say(language, "result.other"))
+
+
+def said(language: str, counts: chart.Counts) -> str:
+    """A chart in words: its legend, and what people hear who do not see it."""
+    return ", ".join(f"{place}. {label}: {count}" for place, (label, count) in enumerate(counts, 1))
+
+
+def _chart(language: str, of: Structured | None, counts: chart.Counts) -> dict[str, Any]:
+    assert of is not None
+    assert of.recipe.chart is not None
+    column = of.title(language, of.recipe.chart)
+    title = say(language, "result.chart_title", column=column, total=sum(count for _, count in counts))
+    return chart.block(title, counts)
+
+
+def _text(language: str, job: Job, of: Structured | None) -> str:
+    return job.result or "" if of is None else structured.markdown(language, of)
+
+
+def plain_result(language: str, job: Job, part: int, of: Structured | None) -> Message:
     """What stands for a part of the answer whose looks Slack refuses: its beginning; the file has all of it."""
-    beginning = blocks.escape((job.result or "")[:_PLAIN_BEGINNING]) if part == 0 else ""
+    beginning = blocks.escape(_text(language, job, of)[:PLAIN_BEGINNING]) if part == 0 else ""
     return blocks.result(
         blocks.card([beginning]),
         mention=job.requester if part == 0 else None,
@@ -82,6 +123,7 @@ def failure(language: str, job: Job, called: str) -> Message:
         reference=reference,
         mention=job.requester,
         buttons=[retry],
+        partial=blocks.escape((job.result or "")[:PLAIN_BEGINNING]),
     )
 
 
@@ -100,6 +142,11 @@ def _state(language: str, job: Job, called: str, scene: Scene) -> str:
     match job.state:
         case JobState.RECEIVED | JobState.PREPARING:
             return say(language, "card.received", recipe=called)
+        case JobState.WAITING if job.held:
+            calls = {"calls": (job.plan or {}).get("calls", 0), "most": scene.most_calls}
+            if stands:
+                return say(language, "card.held_left", recipe=called, left=stands, **calls)
+            return say(language, "card.held", recipe=called, **calls)
         case JobState.WAITING if stands:
             return say(language, "card.waiting_place", recipe=called, place=stands)
         case JobState.WAITING:

@@ -1,20 +1,23 @@
 """A received job becomes steps in the line."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
-from db import jobs, posts, session
+from db import jobs, places, posts, session, sources
 from db.jobs import NewStep
-from db.models import Job
+from db.models import Job, Source
 from db.states import Origin
-from tasks import plan, slack
+from tasks import items, plan, slack
 from tasks.linefile import Server
 from tasks.prepare import thread
-from tasks.recipes import Recipe, split_request
+from tasks.recipes import Recipe, form, split_request
 from tasks.resources import Resources
-from tasks.text import clean
+from tasks.text import clean, paste
 
 log = structlog.get_logger()
 
@@ -23,6 +26,17 @@ LEASE = timedelta(seconds=30)
 
 # For a learned limit, of which this process knows nothing: bells too many find no free slot and go home.
 MOST_BELLS = 16
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a request comes to: its first calls, the plan in numbers, and the tables whose rows are its items."""
+
+    recipe: Recipe
+    question: str | None
+    steps: Sequence[NewStep]
+    outline: dict[str, Any]
+    sources: Sequence[items.Source]
 
 
 class Impossible(Exception):
@@ -42,7 +56,7 @@ def prepare(resources: Resources, job_id: str) -> None:
         return
     try:
         server = _server(resources, job)
-        question, steps = _plan(resources, job, server)
+        planned = _plan(resources, job, server)
     except Impossible as impossible:
         log.info("job.impossible", code=impossible.code)
         _end(resources, job, impossible)
@@ -53,15 +67,49 @@ def prepare(resources: Resources, job_id: str) -> None:
         log.exception("job.broke", reference=job.id)
         _end(resources, job, Impossible("bug"))
     else:
-        with session.transaction(resources.engine) as transaction:
-            rank = resources.line.rank(job.requester)
-            jobs.prepared(
-                transaction, job.id, job.fence, server.name, question, steps, resources.clock(), rank
-            )
-        log.info("job.prepared", steps=len(steps))
-        resources.bell.ring_infer(server.name, min(len(steps), server.limit or MOST_BELLS))
+        _put_in_line(resources, job, server, planned)
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
+
+
+def _put_in_line(resources: Resources, job: Job, server: Server, planned: Planned) -> None:
+    held = planned.outline["calls"] > planned.recipe.max_calls
+    with session.transaction(resources.engine) as transaction:
+        now, rank = resources.clock(), resources.line.rank(job.requester)
+        ours = jobs.prepared(
+            transaction,
+            job.id,
+            job.fence,
+            server.name,
+            planned.question,
+            planned.steps,
+            now,
+            rank,
+            plan=planned.outline,
+            held=held,
+        )
+        if ours:
+            sources.keep(transaction, job.id, _rows(job, planned.sources))
+        if ours and held:
+            places.estimate(transaction, job.id, server.name, planned.outline["calls"], now)
+    log.info("job.prepared", steps=len(planned.steps), held=held)
+    if not held:
+        resources.bell.ring_infer(server.name, min(len(planned.steps), server.limit or MOST_BELLS))
+
+
+def _rows(job: Job, of: Sequence[items.Source]) -> list[Source]:
+    return [
+        Source(
+            job_id=job.id,
+            ordinal=ordinal,
+            name=one.name[-255:],
+            kind=one.kind,
+            sheet=one.table.sheet,
+            header=list(one.table.header),
+            rows=[list(row) for row in one.table.rows],
+        )
+        for ordinal, one in enumerate(of)
+    ]
 
 
 def _end(resources: Resources, job: Job, impossible: Impossible) -> None:
@@ -78,7 +126,7 @@ def _server(resources: Resources, job: Job) -> Server:
     return serving[0] if serving else resources.line.servers[0]
 
 
-def _plan(resources: Resources, job: Job, server: Server) -> tuple[str | None, list[NewStep]]:
+def _plan(resources: Resources, job: Job, server: Server) -> Planned:
     recipe = resources.recipes.get(job.recipe)
     if recipe is None:
         raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
@@ -87,13 +135,33 @@ def _plan(resources: Resources, job: Job, server: Server) -> tuple[str | None, l
         raise Impossible("empty")
     if recipe.needs_question and not question:
         raise Impossible("no_question", recipe=recipe.name, example=recipe.example.en)
+    if recipe.takes_names:
+        _check_names(recipe, question)
+    documents = [paste.read(text, "text" if job.material_ts is None else "thread")]
     try:
-        specs = plan.first_steps(recipe, text, question, server.context)
+        steps = plan.first_steps(recipe, documents, question, server.context)
+        outline = plan.outline(recipe, steps, question, server.context)
     except plan.TooLong as error:
         raise Impossible("too_long", recipe=recipe.name, tokens=error.tokens, limit=error.limit) from error
+    except plan.TooManyItems as error:
+        raise Impossible(
+            "too_many_items", recipe=recipe.name, items=error.items, limit=error.limit
+        ) from error
     except plan.ContextTooSmall as error:
         raise Impossible("context_small", recipe=recipe.name, tokens=error.context_tokens) from error
-    return question, [NewStep(temperature=recipe.temperature, **vars(spec)) for spec in specs]
+    new = [NewStep(temperature=recipe.temperature, **vars(step)) for step in steps]
+    return Planned(recipe, question, new, outline, items.sources(documents, recipe.each))
+
+
+def _check_names(recipe: Recipe, question: str | None) -> None:
+    """Labels to choose among are two at least; a model loses sight of very many names, or of long ones."""
+    names = form.names(question)
+    if recipe.takes_names == "labels" and len(names) < 2:
+        raise Impossible("no_labels", recipe=recipe.name, example=recipe.example.en)
+    if not names:
+        raise Impossible("no_fields", recipe=recipe.name, example=recipe.example.en)
+    if len(names) > form.MOST_NAMES or max(map(len, names)) > form.LONGEST_NAME:
+        raise Impossible("names", recipe=recipe.name, most=form.MOST_NAMES, longest=form.LONGEST_NAME)
 
 
 def _material(resources: Resources, job: Job, recipe: Recipe) -> tuple[str | None, str]:
