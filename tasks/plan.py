@@ -84,7 +84,7 @@ def first_steps(
     Raises TooLong over the recipe's `max_input_tokens`, or if the question leaves too little room;
     TooManyItems; and ContextTooSmall.
     """
-    _check_sizes(recipe, documents, question, context_tokens)
+    check(recipe, documents, question, context_tokens)
     of = items.sources(documents, recipe.each)
     if of:
         return _items(recipe, of, question, context_tokens)
@@ -94,6 +94,20 @@ def first_steps(
         _join(recipe, question, context_tokens).budget()  # Raises now what would else raise after the parts.
     part = _Call("map", recipe, recipe.map_instructions or "", question, context_tokens)
     return [part.step(text) for document in documents for text in _parts(document, part.budget())]
+
+
+def check(recipe: Recipe, documents: Sequence[Document], question: str | None, context_tokens: int) -> None:
+    """Raise TooLong or TooManyItems where the request has more than the recipe takes."""
+    asked, limit = estimate(question or ""), context_tokens // 4
+    if asked > limit:
+        raise TooLong(asked, limit)
+    # Before the tokens: counting those of a million rows takes long.
+    rows = items.count(items.sources(documents, recipe.each))
+    if rows > recipe.max_items:
+        raise TooManyItems(rows, recipe.max_items)
+    tokens = sum(estimate(document.text) for document in documents)
+    if tokens > recipe.max_input_tokens:
+        raise TooLong(tokens, recipe.max_input_tokens)
 
 
 def fits(recipe: Recipe, documents: Sequence[Document], question: str | None, context_tokens: int) -> bool:
@@ -237,21 +251,6 @@ def _passages(recipe: Recipe, question: str | None, context_tokens: int) -> _Cal
 def _join(recipe: Recipe, question: str | None, context_tokens: int) -> _Call:
     instructions = recipe.reduce_instructions or recipe.instructions
     return _Call("reduce", recipe, instructions, question, context_tokens)
-
-
-def _check_sizes(
-    recipe: Recipe, documents: Sequence[Document], question: str | None, context_tokens: int
-) -> None:
-    asked, limit = estimate(question or ""), context_tokens // 4
-    if asked > limit:
-        raise TooLong(asked, limit)
-    # Before the tokens: counting those of a million rows takes long.
-    rows = items.count(items.sources(documents, recipe.each))
-    if rows > recipe.max_items:
-        raise TooManyItems(rows, recipe.max_items)
-    tokens = sum(estimate(document.text) for document in documents)
-    if tokens > recipe.max_input_tokens:
-        raise TooLong(tokens, recipe.max_input_tokens)
 
 
 def _items(

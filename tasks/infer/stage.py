@@ -9,10 +9,11 @@ import structlog
 from sqlalchemy.orm import Session
 
 from db import backends, jobs, line, posts, session
+from db import passages as kept
 from db.jobs import NewStep
 from db.line import Claimed, LevelDone
 from db.models import Backend
-from tasks import items, plan
+from tasks import items, passages, plan
 from tasks.infer import client, errors, hold, learn
 from tasks.linefile import Server
 from tasks.recipes import Recipe, form
@@ -206,6 +207,9 @@ def _go_on(resources: Resources, transaction: Session, server: Server, done: Lev
         posts.refresh_card(transaction, job.id)
         return len(steps)
     result = plan.final_answer(recipe, done.answers)
+    if (job.plan or {}).get("kind") == "passages" and result.strip():
+        given = kept.given(transaction, job.id)
+        result = f"{result.strip()}\n\n{passages.note(job.question or '', result, given)}"
     # An answer of signs that nobody can see is no answer.
     if clean.clean(result):
         jobs.answer(transaction, job, result, done.truncated, now)

@@ -8,13 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from db import jobs, places, posts, session, sources
+from db import jobs, passages, places, posts, session, sources
 from db.jobs import NewStep
-from db.models import Job, Source
+from db.models import Job, Passage, Source
 from db.states import Origin
 from tasks import items, plan, slack
 from tasks.linefile import Server
-from tasks.prepare import thread
+from tasks.prepare import search, thread
 from tasks.recipes import Recipe, form, split_request
 from tasks.resources import Resources
 from tasks.text import clean, paste
@@ -30,13 +30,15 @@ MOST_BELLS = 16
 
 @dataclass(frozen=True)
 class Planned:
-    """What a request comes to: its first calls, the plan in numbers, and the tables whose rows are its items."""
+    """What a request comes to: its first calls, the plan in numbers, and the tables whose rows are its items, or the passages of
+    its text."""
 
     recipe: Recipe
     question: str | None
     steps: Sequence[NewStep]
     outline: dict[str, Any]
     sources: Sequence[items.Source]
+    passages: Sequence[Passage]
 
 
 class Impossible(Exception):
@@ -90,6 +92,7 @@ def _put_in_line(resources: Resources, job: Job, server: Server, planned: Planne
         )
         if ours:
             sources.keep(transaction, job.id, _rows(job, planned.sources))
+            passages.keep(transaction, job.id, planned.passages)
         if ours and held:
             places.estimate(transaction, job.id, server.name, planned.outline["calls"], now)
     log.info("job.prepared", steps=len(planned.steps), held=held)
@@ -138,8 +141,16 @@ def _plan(resources: Resources, job: Job, server: Server) -> Planned:
     if recipe.takes_names:
         _check_names(recipe, question)
     documents = [paste.read(text, "text" if job.material_ts is None else "thread")]
+    found: search.Found | None = None
     try:
-        steps = plan.first_steps(recipe, documents, question, server.context)
+        if recipe.passages and question and not plan.fits(recipe, documents, question, server.context):
+            plan.check(recipe, documents, question, server.context)
+            room = plan.passages_room(recipe, question, server.context)
+            found = search.find(resources, job, server, documents, question, room)
+        if found is not None:
+            steps = plan.from_passages(recipe, found.text, question, server.context)
+        else:
+            steps = plan.first_steps(recipe, documents, question, server.context)
         outline = plan.outline(recipe, steps, question, server.context)
     except plan.TooLong as error:
         raise Impossible("too_long", recipe=recipe.name, tokens=error.tokens, limit=error.limit) from error
@@ -150,7 +161,10 @@ def _plan(resources: Resources, job: Job, server: Server) -> Planned:
     except plan.ContextTooSmall as error:
         raise Impossible("context_small", recipe=recipe.name, tokens=error.context_tokens) from error
     new = [NewStep(temperature=recipe.temperature, **vars(step)) for step in steps]
-    return Planned(recipe, question, new, outline, items.sources(documents, recipe.each))
+    if found is not None:
+        outline |= {"parts": len(found.rows), "items": found.chosen}
+    rows = found.rows if found is not None else ()
+    return Planned(recipe, question, new, outline, items.sources(documents, recipe.each), rows)
 
 
 def _check_names(recipe: Recipe, question: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from playground.slack.files import SIGNED_IN
 from tests.acceptance.stack import ADA, GENERAL, LEO, MINJI, Stack, kind_of
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,9 +29,10 @@ def files(stack: Stack, channel: str, ts: str, *endings: str) -> dict[str, bytes
         }
         if not set(endings) <= named.keys():
             return None
-        token = {"Authorization": "Bearer xoxb-acceptance-secret"}
+        # As the page's browser gets them: this app may not read files.
+        person = {"Cookie": SIGNED_IN}
         return {
-            ending: stack.http.get(file["url_private"], headers=token).content
+            ending: stack.http.get(file["url_private"], headers=person).content
             for ending, file in named.items()
         }
 
