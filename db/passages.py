@@ -27,7 +27,7 @@ def vectors(session: Session, team: str, model: str, digests: Collection[str]) -
             .join(Job, Job.id == Passage.job_id)
             .where(Passage.model == model, Passage.digest.in_(wanted[at : at + _AT_ONCE]), Job.team == team)
         )
-        found |= dict(session.execute(rows))
+        found.update((row.digest, row.vector) for row in session.execute(rows))
     return found
 
 

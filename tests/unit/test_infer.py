@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from db import backends, jobs, line, session
-from db.models import Backend, Job, Post, Step, Turn
+from db import backends, jobs, line, passages, session
+from db.models import Backend, Job, Passage, Post, Step, Turn
 from db.states import JobState, PostKind, PostState, StepState
 from tasks import recipes
 from tasks.infer import hold, stage
@@ -560,3 +560,17 @@ def test_what_a_model_wrote_instead_of_its_form_stays_out_of_the_log(resources):
         run(resources, Model(labelled("secret words")))
     assert any(entry["event"] == "step.bad_form" for entry in logs)
     assert "secret" not in str(logs)
+
+
+def test_an_answer_from_passages_says_where_they_stand(resources):
+    """With the page, so that a person can look it up; in the language of the question."""
+    job = accepted(resources.engine, recipe="ask")
+    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    plan = {"kind": "passages", "parts": 9, "items": 2, "calls": 1}
+    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", "언제?", [a_step()], NOW, plan=plan)
+    fields = {"job_id": job.id, "name": "a.pdf", "text": "x", "model": "m", "digest": "", "vector": b""}
+    read = [Passage(**fields, ordinal=n, number=n or None, page=n) for n in range(3)]
+    do(resources.engine, passages.keep, job.id, read)
+    run(resources, Model(fakes.says("5월입니다 [2].")))
+    result = the(resources.engine, Job, job.id).result
+    assert result == "5월입니다 [2].\n\n**근거 구절**\n\n- [2] a.pdf, 2쪽"

