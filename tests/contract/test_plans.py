@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, line, places, session, sources, turns
+from db import jobs, line, passages, places, session, sources, turns
 from db.jobs import NewStep
-from db.models import Job, Source, Step, Turn
+from db.models import Job, Passage, Source, Step, Turn
 from db.states import JobState, StepState
 from db.turns import Rank
 from tests.fakes import LEASE, MINUTE, NOW, SECOND, a_step, accepted, at_once, declare, do, rows, the
@@ -114,3 +114,28 @@ def test_a_jobs_rows_are_kept_replaced_and_go_with_it(engine: sa.Engine):
     do(engine, jobs.cancel, job.id, NOW)
     do(engine, jobs.delete_older, NOW + SECOND)
     assert rows(engine, Source) == []
+
+
+def test_passages_are_kept_with_their_vectors_for_their_team_alone(engine: sa.Engine):
+    """The same text is found again by its digest and the model's name; those without a number were not read."""
+    job, other = accepted(engine), accepted(engine, team="T2")
+    fields = {"name": "a.pdf", "text": "글", "model": "m"}
+    one = Passage(**fields, job_id=job.id, ordinal=0, page=3, number=1, digest="d0", vector=b"\x00\xff")
+    two = Passage(**fields, job_id=job.id, ordinal=1, digest="d1", vector=b"1")
+    do(engine, passages.keep, job.id, [one, two])
+    do(
+        engine,
+        passages.keep,
+        other.id,
+        [Passage(**fields, job_id=other.id, ordinal=0, digest="d2", vector=b"2")],
+    )
+    assert do(engine, passages.vectors, "T1", "m", ["d0", "d1", "d2"]) == {"d0": b"\x00\xff", "d1": b"1"}
+    assert do(engine, passages.vectors, "T1", "another", ["d0"]) == {}
+    assert do(engine, passages.vectors, "T1", "m", [f"d{n}" for n in range(2_000)]) == {
+        "d0": b"\x00\xff",
+        "d1": b"1",
+    }
+    [given] = do(engine, passages.given, job.id)
+    assert (given.page, given.number) == (3, 1)
+    do(engine, passages.keep, job.id, [])
+    assert do(engine, passages.given, job.id) == []
