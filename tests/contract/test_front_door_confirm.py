@@ -40,6 +40,27 @@ def held(door: Door) -> Job:
     return door.job()
 
 
+def test_status_says_what_a_held_request_waits_for(door: Door) -> None:
+    """Else its person would wait, too."""
+    held(door)
+    answer = door.command(rig.command("status")).json()
+    assert "waits for *Run it* on its card" in answer["text"]
+
+
+def test_a_service_gives_its_word_by_a_call(either_door: Door) -> None:
+    """Once, and for its own analyses alone."""
+    job = held(either_door)
+    path = f"/api/analyses/{job.id}/confirm"
+    assert either_door.client.post(path).status_code == 404
+    either_door.change(job, team="api", requester="local")
+    before = either_door.client.get(f"/api/analyses/{job.id}").json()
+    assert (before["calls"], before["needs_confirmation"]) == (50, True)
+    answer = either_door.client.post(path)
+    assert (answer.status_code, answer.json()["needs_confirmation"]) == (200, False)
+    assert ("infer", "main") in either_door.bell.rings
+    assert either_door.client.post(path).status_code == 409
+
+
 def press(job: Job, *who: str, **changed: str) -> dict:
     return rig.press(f"{job.id}:{job.attempt}", *who, action="confirm", **changed)
 
