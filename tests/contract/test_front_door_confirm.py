@@ -43,8 +43,8 @@ def held(door: Door) -> Job:
 def test_status_says_what_a_held_request_waits_for(door: Door) -> None:
     """Else its person would wait, too."""
     held(door)
-    answer = door.command(rig.command("status")).json()
-    assert "waits for *Run it* on its card" in answer["text"]
+    answer = door.command(rig.command("status")).text
+    assert "waits for *Run it* on its card" in answer
 
 
 def test_a_service_gives_its_word_by_a_call(either_door: Door) -> None:
