@@ -211,3 +211,22 @@ def test_an_answer_in_a_form_by_http(stack: Stack) -> None:
     said = json.loads(done["result"])["items"]
     assert {each["answer"]["label"] for each in said} == {"불만"}
     assert len(said) == 1100
+
+
+def test_a_question_about_a_long_text_is_answered_from_passages_and_says_where_they_stand(
+    stack: Stack,
+) -> None:
+    """One call instead of one for each part; in the language of the question."""
+    filler = "\n\n".join(
+        f"{number}번 안건은 다음 회의에서 다룬다. 참석자는 모두 열 명이었다. " * 4 for number in range(150)
+    )
+    fact = "도서관은 아침 아홉 시에 문을 열고 저녁 여섯 시에 닫는다."
+    ts = stack.say(
+        MINJI, GENERAL, f"<@U0BOT> 질문 도서관은 몇 시에 문을 여나요?\n{filler}\n\n{fact}\n\n{filler}"
+    )
+    answer = stack.answer(GENERAL, ts)
+    assert "아홉 시" in answer["text"]
+    assert "읽은 구절" in answer["text"]
+    cards = stack.replies(GENERAL, ts, "card")
+    stack.wait(lambda: "마쳤습니다" in stack.replies(GENERAL, ts, "card")[0]["text"], "the card says done")
+    assert len(cards) == 1

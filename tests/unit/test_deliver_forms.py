@@ -180,7 +180,7 @@ def test_a_result_that_is_no_json_is_shown_as_it_is(resources, slack: Slack, clo
 
 
 def test_a_failure_shows_what_there_is_of_an_answer(resources, slack: Slack, clock):
-    """A long one comes whole, as a file; after a Retry it does not come any more."""
+    """A long one comes whole, as a file."""
     job = accepted(resources.engine)
     broken = "Here is what I found: <!channel> " + "x" * 2_000
     do(
