@@ -110,6 +110,11 @@ class Recipe(_Strict):
                 Draft202012Validator.check_schema(self.form)
             except SchemaError as error:
                 raise ValueError(f"form: is no JSON schema: {error.message}") from None
+            properties = self.form.get("properties")
+            if self.form.get("type") != "object" or not properties:
+                raise ValueError("form: must be an object with properties")
+            if self.chart is not None and self.chart not in properties:
+                raise ValueError(f"chart: names '{self.chart}', which is no property of the form")
         if self.passages and not self.needs_question:
             raise ValueError("passages: needs needs_question = true")
         return self

@@ -20,10 +20,11 @@ SET = tomllib.loads((Path(__file__).parents[2] / "bench" / "retrieval" / "set.to
 def test_a_passage_keeps_to_its_size_and_to_one_page():
     """So that the page it is cited by is the page it stands on."""
     pages = [Section(f"쪽 {page}. " + "긴 문장입니다. " * 200, page=page) for page in (1, 2)]
+    pages += [Section(f"짧은 {page}쪽.", page=page) for page in (3, 4)]
     rows = [Section(f"row {row}", sheet="S", row=row) for row in range(1, 200)]
     cut = passages.cut([Document("a.pdf", "pdf", pages), Document("b.xlsx", "xlsx", rows)])
     assert all(estimate(each.text) <= passages.SIZE for each in cut)
-    assert {each.page for each in cut if each.name == "a.pdf"} == {1, 2}
+    assert {each.page for each in cut if each.name == "a.pdf"} == {1, 2, 3, 4}
     assert next(each.row for each in cut if each.name == "b.xlsx") == 1
     assert "".join("".join(each.text for each in cut if each.page == 1).split()) == "".join(
         pages[0].text.split()
