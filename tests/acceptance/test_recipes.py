@@ -218,7 +218,7 @@ def test_a_question_about_a_long_text_is_answered_from_passages_and_says_where_t
 ) -> None:
     """One call instead of one for each part; in the language of the question."""
     filler = "\n\n".join(
-        f"{number}번 안건은 다음 회의에서 다룬다. 참석자는 모두 열 명이었다. " * 4 for number in range(150)
+        f"{number}번 안건은 다음 회의에서 다룬다. 참석자는 모두 열 명이었다. " * 4 for number in range(100)
     )
     fact = "도서관은 아침 아홉 시에 문을 열고 저녁 여섯 시에 닫는다."
     ts = stack.say(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db import jobs, sources
+from db import jobs, posts, sources
 from db.models import Job, Source
-from db.states import JobState
+from db.states import JobState, PostKind
 from tasks import recipes
 from tasks.deliver import chart, sheets, structured, views
 from tasks.deliver.stage import deliver
@@ -192,6 +192,21 @@ def test_a_failure_shows_what_there_is_of_an_answer(resources, slack: Slack, clo
     assert "Here is what I found" in shown["blocks"][1]["text"]["text"]
     assert slack_limits.violations(views.Message(shown["blocks"], shown["text"]), allow_user="UANNA") == []
     assert uploads(slack)["md"]["content"] == broken
+
+
+def test_what_a_failed_attempt_had_is_not_posted_after_a_retry(resources, slack: Slack, clock):
+    """Its row was wanted when its person pressed the button; the new attempt has an answer of its own."""
+    job = accepted(resources.engine)
+
+    def fails(session):
+        failed = session.get_one(Job, job.id)
+        jobs.fail(session, failed, "bad_form", {"recipe": "x"}, NOW, "x" * 2_000)
+        posts.want(session, failed, PostKind.FILE, NOW, 0)
+
+    do(resources.engine, fails)
+    do(resources.engine, jobs.retry, job.id, 1, NOW, LATER)
+    run(resources, clock)
+    assert uploads(slack) == {}
 
 
 @settings(max_examples=200, deadline=None)
