@@ -234,7 +234,6 @@ def test_an_answer_in_a_form_is_seen_as_a_chart_a_table_and_files(
     )
     page.get_by_role("button", name="1 reply").click()
     expect(page.get_by_alt_text("1. 불만: 2, 2. 칭찬: 1")).to_be_visible()
-    page.screenshot(path=os.environ.get("PAGE_PICTURE", os.devnull), type="png")
     assert errors == []
 
 
