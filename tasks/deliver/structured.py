@@ -16,7 +16,8 @@ MOST_ROWS = 20
 # Characters of an item's own text beside its answer.
 _BEGINNING = 80
 
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~!])")
+# Brackets stay: with a backslash they would begin a formula (tasks.deliver.grammar), and a link does no harm.
+_MARKDOWN = re.compile(r"([\\`*_<>|#~!])")
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,27 @@ def test_an_answer_as_a_whole_is_fields_or_a_table(resources, slack: Slack, cloc
         )
 
 
+@pytest.mark.parametrize(
+    "said", ["a|b", "[x] (y)", r"\\path\n", "*a* _b_ `c` ~d~ #e !f", "<b> & 1. x", "- x", "$1 and $2"]
+)
+def test_values_are_said_as_they_are(resources, slack: Slack, clock, said):
+    """Whatever Markdown would make of them."""
+    tasks = {"items": [{"who": said, "what": said, "when": ""}]}
+    a_result(resources, recipe="action-items", result=json.dumps(tasks))
+    a_result(resources, recipe="extract", question="이름", result=json.dumps({"이름": said}))
+    run(resources, clock)
+    for shown in slack.of_kind("result"):
+        inside = [leaf["text"] for leaf in leaves(shown["blocks"]) if leaf.get("type") == "text"]
+        assert any(said in text for text in inside), inside
+
+
+def leaves(value) -> list[dict]:
+    """All parts of blocks, however deep."""
+    if isinstance(value, list):
+        return [leaf for each in value for leaf in leaves(each)]
+    return [value, *leaves(list(value.values()))] if isinstance(value, dict) else []
+
+
 def test_a_result_that_is_no_json_is_shown_as_it_is(resources, slack: Slack, clock):
     """From before its recipe had a form."""
     a_result(resources, recipe="action-items", result="- **Jane**: the draft")
