@@ -17,6 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from bot import intake
+from bot.listeners import confirm as confirming
 from bot.views import analysis as analysis_view
 from bot.views import line as line_view
 from bot.views.analysis import Analysis
@@ -166,6 +167,18 @@ def router(resources: Resources) -> APIRouter:
             raise HTTPException(409, f"The analysis has ended: it is {analysis_view.state(job)}.")
         for lane in posts.lanes(job):
             resources.bell.ring_deliver(lane)
+        return analysis_view.analysis(language, job)
+
+    @api.post("/analyses/{job_id}/confirm")
+    def confirm(job_id: str, who: Annotated[str, Depends(owner)]) -> Analysis:
+        """Let a plan of many calls begin, where `needs_confirmation` is true."""
+        patience, now = resources.settings.job_deadline, resources.clock()
+        with _database(), session.transaction(resources.engine) as transaction:
+            mine = _mine(transaction, job_id, who)
+            job = jobs.confirm(transaction, job_id, mine.attempt, now, patience, resources.line.rank(who))
+        if job is None:
+            raise HTTPException(409, f"The analysis waits for no word: it is {analysis_view.state(mine)}.")
+        confirming.ring(resources, job)
         return analysis_view.analysis(language, job)
 
     @api.get("/line")

@@ -13,7 +13,7 @@ from bot.views import note as note_view
 from db.models import Job
 from db.states import Origin
 from tasks.actions import Attempt
-from tasks.recipes import Asked, Recipe, Recipes
+from tasks.recipes import Asked, Recipe, Recipes, split_request
 
 Payload = Mapping[str, Any]
 
@@ -446,7 +446,9 @@ def _follows_up(asked: Asked) -> bool:
 
 
 def _brings_no_text(asked: Asked) -> bool:
-    """Only a recipe's name, or only a question about what was said."""
+    """Only a recipe's name, or only a question about what was said, or names to go by."""
+    if asked.recipe.takes_names:
+        return not split_request(asked.recipe, asked.text)[1]
     return not asked.text or (asked.recipe.needs_question and "\n" not in asked.text)
 
 

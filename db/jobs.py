@@ -48,6 +48,7 @@ class NewStep:
     tokens_in: int
     max_tokens: int
     temperature: float
+    items: int = 0
 
 
 def find(session: Session, source_key: str, message_key: str | None) -> Job | None:
@@ -209,8 +210,13 @@ def prepared(
     now: datetime,
     rank: Rank = NORMAL,
     originals: str | None = None,
+    *,
+    plan: dict[str, Any] | None = None,
+    held: bool = False,
 ) -> bool:
-    """Put a prepared job's steps in line. False: the claim was lost, nothing changed (I6)."""
+    """Put a prepared job's steps in line, or with `held` beside it until `confirm`; `plan` tells its person what
+    they are. False: the claim was lost, nothing changed (I6).
+    """
     job = _held(session, job_id, fence)
     if job is None:
         return False
@@ -218,6 +224,8 @@ def prepared(
     job.lease_until = None
     job.question = question
     job.originals = originals
+    job.plan = plan
+    job.held = held
     add_steps(session, job, backend, 0, steps, now, rank)
     events.record(session, job.id, "prepared", now, steps=len(steps), tokens=sum(s.tokens_in for s in steps))
     posts.refresh_card(session, job.id)
@@ -233,8 +241,8 @@ def add_steps(
     now: datetime,
     rank: Rank = NORMAL,
 ) -> None:
-    """Put the steps of one level in line, in their person's turn."""
-    turn_id = turns.join(session, backend, job.team, job.requester, rank)
+    """Put the steps of one level in line, in their person's turn; those of a held job beside it."""
+    turn_id = None if job.held else turns.join(session, backend, job.team, job.requester, rank)
     session.add_all(
         Step(
             job_id=job.id,
@@ -249,11 +257,37 @@ def add_steps(
             tokens_in=step.tokens_in,
             max_tokens=step.max_tokens,
             temperature=step.temperature,
+            items=step.items,
+            state=StepState.HELD if job.held else StepState.WAITING,
             created_at=now,
             not_before=now,
         )
         for ordinal, step in enumerate(steps)
     )
+
+
+def confirm(
+    session: Session, job_id: str, attempt: int, now: datetime, patience: timedelta, rank: Rank = NORMAL
+) -> Job | None:
+    """Let a held job's steps stand in line, once however often it is asked; None when they do, or it has ended."""
+    job = session.get(Job, job_id, with_for_update=True)
+    if job is None or not job.held or job.attempt != attempt or job.state not in OPEN:
+        return None
+    job.held = False
+    job.left_from = job.left_to = None
+    # What it takes begins now; the time that its person took to answer is not the line's.
+    job.deadline = now + patience
+    held = (Step.job_id == job_id) & (Step.state == StepState.HELD)
+    for backend in sorted(session.scalars(select(Step.backend).where(held).distinct())):
+        turn_id = turns.join(session, backend, job.team, job.requester, rank)
+        session.execute(
+            update(Step)
+            .where(held, Step.backend == backend)
+            .values(state=StepState.WAITING, turn_id=turn_id, not_before=now)
+        )
+    events.record(session, job.id, "confirmed", now)
+    posts.refresh_card(session, job.id)
+    return job
 
 
 def cannot_prepare(
@@ -298,12 +332,20 @@ def answer(session: Session, job: Job, result: str, truncated: bool, now: dateti
 
 
 def fail(
-    session: Session, job: Job, error: str, params: dict[str, Any], now: datetime, cause: str | None = None
+    session: Session,
+    job: Job,
+    error: str,
+    params: dict[str, Any],
+    now: datetime,
+    cause: str | None = None,
+    partial: str | None = None,
 ) -> None:
-    """End a job with a reason from the catalogue (`error.<code>`) and want its person told (I3).
+    """End a job with a reason from the catalogue (`error.<code>`) and want its person told (I3), with as much of
+    an answer as there is.
 
     `cause` is what operators are told, where they can do more with it than with the code.
     """
+    job.result = partial
     job.error = error
     job.error_params = params
     _end(session, job, JobState.FAILED, now)
@@ -342,6 +384,7 @@ def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: 
     job.lease_until = job.started_at = job.ended_at = None
     job.error, job.error_params = None, {}
     job.originals = None
+    job.result, job.plan, job.held = None, None, False
     job.created_at = now
     job.deadline = now + patience
     events.record(session, job.id, "retried", now, attempt=job.attempt)
@@ -373,9 +416,11 @@ def end_overdue(session: Session, now: datetime, most: int = 100) -> list[str]:
     )
     overdue = list(session.scalars(rows))
     for job in overdue:
-        fail(
-            session, job, "deadline", {"minutes": round((now - job.created_at).total_seconds() / 60, 1)}, now
-        )
+        waited: dict[str, Any] = {"minutes": round((now - job.created_at).total_seconds() / 60, 1)}
+        if job.held:
+            fail(session, job, "not_confirmed", {**waited, "calls": (job.plan or {}).get("calls", 0)}, now)
+        else:
+            fail(session, job, "deadline", waited, now)
     return [job.id for job in overdue]
 
 
@@ -422,10 +467,11 @@ def _end(session: Session, job: Job, state: JobState, now: datetime) -> None:
     job.ended_at = now
     job.lease_until = None
     job.fence += 1
-    # Only the waiting ones: whoever runs a step holds a slot of the server until its stream is closed.
+    job.held = False
+    # Not the running ones: whoever runs a step holds a slot of the server until its stream is closed.
     session.execute(
         update(Step)
-        .where(Step.job_id == job.id, Step.state == StepState.WAITING)
+        .where(Step.job_id == job.id, Step.state.in_((StepState.WAITING, StepState.HELD)))
         .values(state=StepState.CANCELLED, ended_at=now)
     )
     events.record(session, job.id, state, now, error=job.error)

@@ -32,6 +32,8 @@ from db.turns import Rank
 
 # A quiet house would otherwise write, and on SQLite sync its disk, with every sweep.
 _MARK_EVERY = timedelta(seconds=5)
+REPAIR = "repair"
+"""The kind of a step that asks for an answer once more, because the first broke its form."""
 
 _NOW = bindparam("now", type_=Moment())
 # What could be claimed, whoever comes first.
@@ -122,7 +124,7 @@ def _of_level(kind: Any) -> ColumnElement[bool]:
 # The answers are read once all are there, and not with each of them.
 _SOME_OPEN = exists().where(_of_level(_sibling), _sibling.state != StepState.DONE)
 _LEVEL = (
-    select(Step.state, Step.truncated, case((_SOME_OPEN, ""), else_=Step.answer).label("answer"))
+    select(Step.state, Step.truncated, Step.items, case((_SOME_OPEN, ""), else_=Step.answer).label("answer"))
     .where(_of_level(Step))
     .order_by(Step.ordinal)
 )
@@ -143,6 +145,10 @@ class Claimed:
     person: str
     fence: int
     attempts: int
+    recipe: str
+    question: str | None
+    kind: str
+    items: int
     messages: list[dict[str, str]]
     max_tokens: int
     temperature: float
@@ -168,11 +174,12 @@ class Answered:
 
 @dataclass(frozen=True)
 class LevelDone:
-    """The last step of a level has been answered: what the whole level said, in order."""
+    """The last step of a level has been answered: what the whole level said, in order, and of how many items each."""
 
     job: Job
     level: int
     answers: Sequence[str]
+    items: Sequence[int]
     truncated: bool
 
 
@@ -219,6 +226,10 @@ def claim(session: Session, backend_name: str, now: datetime, lease: timedelta) 
         person=hashlib.sha256(f"{step.team}/{step.requester}".encode()).hexdigest()[:16],
         fence=step.fence + 1,
         attempts=step.attempts,
+        recipe=step.recipe,
+        question=step.question,
+        kind=step.kind,
+        items=step.items,
         messages=step.messages,
         max_tokens=step.max_tokens,
         temperature=step.temperature,
@@ -298,6 +309,7 @@ def finish(
         session.get_one(Job, claimed.job_id),
         step.level,
         [one.answer for one in answers],
+        [one.items for one in answers],
         any(one.truncated for one in answers),
     )
 
@@ -320,6 +332,37 @@ def give_back(session: Session, claimed: Claimed, now: datetime, until: datetime
         return True
     step.state = StepState.WAITING
     step.not_before = until
+    step.answer, step.tokens_out = "", 0
+    turns.put_back(session, step)
+    session.flush()
+    _back_to_waiting(session, job)
+    return True
+
+
+def ask_again(
+    session: Session,
+    claimed: Claimed,
+    messages: list[dict[str, str]],
+    tokens_in: int,
+    written: int,
+    now: datetime,
+) -> bool:
+    """Put a step whose answer cannot be used back in its place, to be asked with other messages, as `repair`.
+    False: it was no longer ours. What the answer cost stays charged.
+    """
+    job = session.get_one(Job, claimed.job_id, with_for_update=True)
+    step = session.scalar(select(Step).where(_held(claimed)))
+    if step is None:
+        return False
+    step.lease_until = None
+    if not _wanted(job, step):
+        step.state, step.ended_at = StepState.CANCELLED, now
+        return True
+    turns.charge(session, step.turn_id, _cost(claimed, claimed.tokens_in, written) - step.charged)
+    step.charged = 0.0
+    step.kind, step.messages, step.tokens_in = REPAIR, messages, tokens_in
+    step.state, step.not_before = StepState.WAITING, now
+    step.claims = step.attempts = 0
     step.answer, step.tokens_out = "", 0
     turns.put_back(session, step)
     session.flush()

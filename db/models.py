@@ -32,6 +32,8 @@ _COLUMN_TYPES: dict[Any, Any] = {
     datetime: Moment(),
     dict[str, Any]: sa.JSON(),
     list[dict[str, str]]: sa.JSON(),
+    list[str]: sa.JSON(),
+    list[list[str]]: sa.JSON(),
 } | {
     states: sa.Enum(
         states, native_enum=False, length=16, values_callable=lambda enum: [one.value for one in enum]
@@ -162,6 +164,10 @@ class Job(Base, kw_only=True):
     error: Mapped[str | None] = mapped_column(sa.String(64), default=None)
     error_params: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
 
+    # Which calls it takes, in numbers (tasks.plan.outline), and whether they wait for its person's word.
+    plan: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True), default=None)
+    held: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+
     # Where the job stands, as its card says it (db.places): calls ahead of it, and the seconds left, from and to.
     ahead: Mapped[int | None] = mapped_column(default=None)
     left_from: Mapped[int | None] = mapped_column(default=None)
@@ -200,6 +206,8 @@ class Step(Base, kw_only=True):
     temperature: Mapped[float]
     created_at: Mapped[datetime]
     not_before: Mapped[datetime]
+    # How many items it answers, by their numbers in it; 0: it answers its text as a whole.
+    items: Mapped[int] = mapped_column(default=0, server_default="0")
 
     state: Mapped[StepState] = mapped_column(default=StepState.WAITING)
     attempts: Mapped[int] = mapped_column(default=0)
@@ -215,6 +223,46 @@ class Step(Base, kw_only=True):
     in_flight: Mapped[int] = mapped_column(default=0, server_default="0")
     # What its turn has been charged for it so far: tokens times their cost.
     charged: Mapped[float] = mapped_column(default=0.0, server_default="0")
+
+
+class Source(Base, kw_only=True):
+    """A table whose rows are the items of a job: its answers go back beside them."""
+
+    __tablename__ = "sources"
+
+    job_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("jobs.id", ondelete="CASCADE", name="sources_job"), primary_key=True
+    )
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    # The file's name and ending; the sheet is a workbook's.
+    name: Mapped[str] = mapped_column(sa.String(255), repr=False)
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    sheet: Mapped[str | None] = mapped_column(sa.String(255), default=None, repr=False)
+    header: Mapped[list[str]] = mapped_column(repr=False)
+    rows: Mapped[list[list[str]]] = mapped_column(repr=False)
+
+
+class Passage(Base, kw_only=True):
+    """A piece of a long text, where it stands there, and the vector that it is found by."""
+
+    __tablename__ = "passages"
+    __table_args__ = (sa.Index("passages_by_digest", "model", "digest"),)
+
+    job_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("jobs.id", ondelete="CASCADE", name="passages_job"), primary_key=True
+    )
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(255), repr=False)
+    page: Mapped[int | None] = mapped_column(default=None)
+    sheet: Mapped[str | None] = mapped_column(sa.String(255), default=None, repr=False)
+    row: Mapped[int | None] = mapped_column(default=None)
+    text: Mapped[str] = mapped_column(sa.Text, repr=False)
+    # The number by which the model was given it; None: it was not.
+    number: Mapped[int | None] = mapped_column(default=None)
+    # What made the vector, of which text (SHA-256): the same text is not sent to a server twice.
+    model: Mapped[str] = mapped_column(sa.String(128))
+    digest: Mapped[str] = mapped_column(sa.String(64))
+    vector: Mapped[bytes] = mapped_column(sa.LargeBinary, repr=False)
 
 
 class Post(Base, kw_only=True):

@@ -86,6 +86,15 @@ def write(session: Session, places: Mapping[str, Place]) -> None:
         posts.refresh_card(session, job_id)
 
 
+def estimate(session: Session, job_id: str, backend_name: str, calls: int, now: datetime) -> None:
+    """Note about how long a held job's calls would take if they began now and alone, as the latest calls tell."""
+    backend = session.get_one(Backend, backend_name)
+    seconds = [each.seconds for each in line.answered_since(session, backend_name, now - _LATELY, _LATEST)]
+    place = _place(0, calls - 1, seconds, backend.limit, backend.limit)
+    values = {"left_from": place.left_from, "left_to": place.left_to}
+    session.execute(update(Job).where(Job.id == job_id).values(values))
+
+
 def of_backend(session: Session, backend: Backend, now: datetime) -> dict[str, Place]:
     """The place of every job that waits at a backend, as far as MOST_AHEAD calls back."""
     latest = line.answered_since(session, backend.name, now - _LATELY, _LATEST)

@@ -277,9 +277,9 @@ def not_shown(session: Session, work: Work, until: datetime, error: str, sure: b
     session.execute(update(Post).where(Post.id == work.post.id).values(**values))
 
 
-def show_plainly(session: Session, work: Work, now: datetime) -> None:
-    """Slack refuses how a post looks: it is wanted again, without any looks."""
-    values = {"body": {"plain": True}, "not_before": now, "sending_since": None}
+def show_plainly(session: Session, work: Work, body: dict[str, bool], now: datetime) -> None:
+    """Slack refuses how a post looks: it is wanted again, with less of its looks."""
+    values = {"body": body, "not_before": now, "sending_since": None}
     session.execute(update(Post).where(Post.id == work.post.id).values(values))
 
 

@@ -24,8 +24,12 @@ ENDED = (JobState.ANSWERED, JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
 class StepState(StrEnum):
-    """A step is one model call. It goes back from running to waiting when its worker or server fails it."""
+    """A step is one model call. It goes back from running to waiting when its worker or server fails it.
 
+    Held steps wait for their person to confirm the plan; nobody claims them.
+    """
+
+    HELD = "held"
     WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"

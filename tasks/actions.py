@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 RETRY = "retry"
 CANCEL = "cancel"
+CONFIRM = "confirm"
 ANALYZE_MESSAGE = "analyze_message"
 NEW_ANALYSIS = "new_analysis"
 OPEN_FORM = "open_form"

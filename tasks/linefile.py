@@ -44,6 +44,8 @@ class Server:
     """In tokens."""
     recipes: frozenset[str] | None
     """Those that it serves; None: all."""
+    embeddings: str = ""
+    """The model behind its `/embeddings`; "": it has none."""
 
     def serves(self, recipe: str) -> bool:
         """Whether calls of that recipe may go to it."""
@@ -109,6 +111,7 @@ def _main(settings: Settings) -> Server:
         limit=_limit(settings.llm_limit),
         context=settings.llm_context,
         recipes=None,
+        embeddings=settings.llm_embeddings,
     )
 
 
@@ -176,6 +179,7 @@ class _Backend(_Strict):
     api_key: Annotated[str, AfterValidator(_key)] = ""
     limit: Annotated[Literal["auto"] | int, BeforeValidator(auto_or_number)] = "auto"
     context: Annotated[int, Field(ge=1024)] = 8192
+    embeddings: str = ""
     recipes: (
         Annotated[
             list[Annotated[str, AfterValidator(_known)]], Field(min_length=1), AfterValidator(_named_once)
@@ -192,6 +196,7 @@ class _Backend(_Strict):
             limit=_limit(self.limit),
             context=self.context,
             recipes=None if self.recipes is None else frozenset(self.recipes),
+            embeddings=self.embeddings,
         )
 
 

@@ -18,7 +18,8 @@ def ahead(job: Job) -> int | None:
 def seconds_left(job: Job) -> tuple[int, int | None] | None:
     """At least and at most until a job is done (None: longer than is told); None: not in line, or not known."""
     # What stands in a waiting job's row without a place is from before its last claim.
-    is_told = job.state is JobState.RUNNING or (job.state is JobState.WAITING and job.ahead is not None)
+    waits = job.state is JobState.WAITING and (job.ahead is not None or job.held)
+    is_told = job.state is JobState.RUNNING or waits
     return (job.left_from, job.left_to) if is_told and job.left_from is not None else None
 
 

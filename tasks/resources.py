@@ -42,6 +42,8 @@ class Resources:
         self.deadman = Deadman()
         # Until when not to ask which servers for their gauges (tasks.infer.learn).
         self.without_gauges: dict[str, datetime] = {}
+        # Servers that refused a request for JSON and took the same one without (tasks.infer.stage).
+        self.without_forms: set[str] = set()
         self.clock = clock
 
     @functools.cached_property

@@ -12,7 +12,7 @@ from db.settings import DatabaseSettings
 from tasks import mailserver
 from tasks.text.kind import Kind
 
-_IN_THE_FILE = ("llm_url", "llm_model", "llm_api_key", "llm_limit", "llm_context")
+_IN_THE_FILE = ("llm_url", "llm_model", "llm_api_key", "llm_limit", "llm_context", "llm_embeddings")
 """What LINE_FILE says in place of a setting."""
 
 
@@ -81,10 +81,15 @@ class Settings(DatabaseSettings):
         ge=1024,
         description="The model's context window in tokens; longer texts are cut into parts.",
     )
+    llm_embeddings: str = Field(
+        default="",
+        description="The model behind the server's /embeddings, by which passages of long texts are found; "
+        "unset: the built-in way.",
+    )
     line_file: str = Field(
         default="",
         description="A TOML file that lists several model servers and the fairness of the line; "
-        "it takes the place of LLM_URL, LLM_MODEL, LLM_API_KEY, LLM_LIMIT and LLM_CONTEXT.",
+        "it takes the place of LLM_URL, LLM_MODEL, LLM_API_KEY, LLM_LIMIT, LLM_CONTEXT and LLM_EMBEDDINGS.",
     )
     llm_connect_timeout: timedelta = Field(
         default=timedelta(seconds=5), description="Until the server accepts a connection."

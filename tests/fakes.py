@@ -401,3 +401,12 @@ def until(condition: Callable[[], T], limit: float = 20) -> T:
         assert time.monotonic() < deadline, "the condition did not come true"
         time.sleep(0.005)
     return answer
+
+
+def model_server(
+    resources: Resources, handler: Callable[[httpx.Request], httpx.Response], **changes: Any
+) -> None:
+    """Let resources reach a server made of `handler`, with other settings."""
+    resources.settings = resources.settings.model_copy(update=changes)
+    resources.__dict__.pop("line", None)
+    resources.__dict__["http"] = httpx.Client(transport=httpx.MockTransport(handler))

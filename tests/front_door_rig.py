@@ -49,6 +49,9 @@ class RecordingBell:
     def ring_prepare(self, job_id: str) -> None:
         self.rings.append(("prepare", job_id))
 
+    def ring_infer(self, backend: str, times: int = 1) -> None:
+        self.rings.append(("infer", backend))
+
     def ring_deliver(self, lane: str) -> None:
         self.rings.append(("deliver", lane))
 

@@ -41,6 +41,8 @@ def violations(message: Any, *, allow_user: str | None = None) -> list[str]:
         found.append(f"{len(blocks)} blocks")
     if sum(block["type"] == "table" for block in blocks) > 1:
         found.append("more than one table")
+    if sum(block["type"] == "data_visualization" for block in blocks) > 2:
+        found.append("more than two charts")
     if sum(units(text) for block in blocks for text in texts(block)) > 12_000:
         found.append("more than 12,000 characters")
     for block in blocks:
@@ -191,7 +193,23 @@ def context_actions(block: dict[str, Any]) -> list[str]:
     return found
 
 
+def chart(block: dict[str, Any]) -> list[str]:
+    found = [] if 1 <= units(block["title"]) <= 50 else ["chart title"]
+    if block["chart"]["type"] != "pie":
+        return [*found, "a chart that the product does not make"]
+    segments = block["chart"]["segments"]
+    # The docs are read as 12 by one client library and as 6 by another.
+    found += [] if 1 <= len(segments) <= 6 else [f"{len(segments)} segments"]
+    labels = [segment["label"] for segment in segments]
+    found += [] if len(set(labels)) == len(labels) else ["labels that look the same"]
+    found += [f"label {label!r}" for label in labels if not 1 <= units(label) <= 20]
+    found += [f"ping in {text!r}" for text in (block["title"], *labels) if PING.search(read(text))]
+    found += [f"hidden sign in {text!r}" for text in (block["title"], *labels) if HIDDEN.search(text)]
+    return found + [f"value {one['value']}" for one in segments if not one["value"] > 0]
+
+
 CHECKS = {
+    "data_visualization": chart,
     "rich_text": rich_text,
     "table": table,
     "header": header,

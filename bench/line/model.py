@@ -15,6 +15,7 @@ from bench.line.fairness import Span
 from bench.line.trace import FLOODER, PEOPLE, Ask
 from bot.api import TEAM
 from tasks import plan, recipes
+from tasks.text import document
 from tests import services
 
 PROFILES = ("fragile", "vllm", "llamacpp", "ollama", "remote")
@@ -110,7 +111,7 @@ def recorded(state: dict[str, Any]) -> Record:
 
 def body(ask: Ask) -> dict[str, Any]:
     """The very request that Threadline would send for an ask."""
-    (step,) = plan.first_steps(_RECIPE, ask.text(), None, CONTEXT)
+    (step,) = plan.first_steps(_RECIPE, [document.bare(ask.text())], None, CONTEXT)
     return {
         "model": "fixed",
         "messages": step.messages,

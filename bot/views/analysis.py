@@ -32,8 +32,16 @@ class Analysis(Standing):
 
     recipe: str
     created_at: datetime
+    calls: int | None = Field(
+        default=None, description="Model calls that it takes, at most. Null: not known yet."
+    )
+    needs_confirmation: bool = Field(
+        default=False, description="Whether so many begin only with your word: `POST .../confirm`."
+    )
     ended_at: datetime | None = None
-    result: str | None = None
+    result: str | None = Field(
+        default=None, description="Markdown, or JSON where the recipe answers in a form."
+    )
     truncated: bool = False
     error: str | None = Field(default=None, description="A code that stays the same between versions.")
     message: str | None = Field(default=None, description="What failed and what to do, in words.")
@@ -55,6 +63,8 @@ def analysis(language: str, job: Job, result: str | None = None) -> Analysis:
         **vars(standing(job)),
         recipe=job.recipe,
         created_at=job.created_at,
+        calls=(job.plan or {}).get("calls"),
+        needs_confirmation=job.held,
         ended_at=job.ended_at,
         result=result,
         truncated=job.truncated,

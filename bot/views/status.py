@@ -31,6 +31,6 @@ def message(
 
 
 def _state(language: str, job: Job) -> str:
-    state = say(language, f"state.{job.state}")
+    state = say(language, "state.held" if job.held else f"state.{job.state}")
     stands = place.words(language, job)
     return say(language, "status.place", state=state, place=stands) if stands else state

@@ -22,11 +22,9 @@ def write(
     if shape.answer == "asked":
         asked = _LENGTH.search(prompt.last_user_text(messages))
         return _filled(shape, int(asked.group(1)) if asked else max_tokens)
-    if form is not None:
-        chosen = summary.sentences(messages)
-        filled = forms.fill(form, " ".join(chosen), chosen)
-        if filled is not None:
-            return filled
+    schema = forms.wanted(form, messages)
+    if schema is not None:
+        return forms.fill(schema, prompt.read(messages).text, summary.sentences(messages))
     return summary.answer(messages, max_tokens)
 
 

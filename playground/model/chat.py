@@ -121,7 +121,9 @@ class Turn:
 
     def _text(self) -> str:
         asked = self._asked
-        return answers.write(self._engine.shape, asked.messages, asked.max_tokens, asked.response_format)
+        text = answers.write(self._engine.shape, asked.messages, asked.max_tokens, asked.response_format)
+        # A model that is not held to a schema: words around it, and its end forgotten.
+        return f"Here is what I found:\n{text[: len(text) // 2]}" if self._is("bad_schema") else text
 
     def _cut(self, text: str) -> tuple[list[str], str]:
         """The tokens of the answer that fit, and why it ends."""

@@ -20,6 +20,7 @@ KINDS = (
     "stall",
     "slow",
     "bad_json",
+    "bad_schema",
     "refuse_context",
 )
 # For these `seconds` says how long the pause is; for the others, how long the fault lasts.

@@ -18,8 +18,13 @@ class Material:
 
 
 def read(messages: list[dict[str, Any]]) -> Material:
-    """The material of the last user message: its `<text>` blocks if it has any, else all of it."""
-    said = last_user_text(messages).replace("\r\n", "\n")
+    """The material of the last user message that has `<text>` blocks, else all of the last one.
+
+    A later one without blocks speaks of the same text: it asks for the answer in another form.
+    """
+    asked = [content_text(message) for message in messages if message.get("role") == "user"]
+    with_blocks = [text for text in asked if _BLOCK.search(text.replace("\r\n", "\n"))]
+    said = (with_blocks or asked or [""])[-1].replace("\r\n", "\n")
     blocks = [match.group(1).strip("\n") for match in _BLOCK.finditer(said)]
     if not blocks:
         return Material(said, "")

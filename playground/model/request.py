@@ -37,6 +37,9 @@ def read(body: bytes, shape: Shape) -> Asked:
     asked = _parse(body, shape.flavour)
     if shape.models and asked.model not in shape.models:
         raise Refused("unknown_model", refusals.unknown_model(shape.flavour, asked.model))
+    if asked.response_format is not None and shape.response_format == "refuse":
+        why = "response_format is not supported by this server"
+        raise Refused("bad_request", refusals.bad_request(shape.flavour, why))
     if asked.tokens_in >= shape.context:
         raise Refused(
             "too_long", refusals.too_long(shape.flavour, asked.tokens_in, shape.context, asked.max_tokens)

@@ -1,5 +1,6 @@
 """The model server put together: the HTTP routes of a real one, and the control calls of the playground."""
 
+import asyncio
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from playground.model import gauges, prompt, refusals, tokens
+from playground.model import embeddings, gauges, prompt, refusals, tokens
 from playground.model.chat import Chat, cut
 from playground.model.engine import Engine
 from playground.model.faults import BadFault, Faults
@@ -45,6 +46,7 @@ class ModelServer:
             # A class, so that the endpoint is the ASGI application itself.
             Route("/v1/chat/completions", Chat(self.engine, self.faults), methods=["POST"]),
             Route("/v1/models", self._models, methods=["GET"]),
+            Route("/v1/embeddings", self._embeddings, methods=["POST"]),
             Route("/tokenize", self._tokenize, methods=["POST"]),
             Route("/health", self._health, methods=["GET"]),
             Route("/metrics", self._metrics, methods=["GET"]),
@@ -81,6 +83,20 @@ class ModelServer:
             count = tokens.count(str(asked.get("prompt", "")))
         length = self.engine.shape.context
         return JSONResponse({"count": count, "max_model_len": length, "tokens": list(range(count))})
+
+    async def _embeddings(self, request: Request) -> Response:
+        """Vectors of which words a text has: near are those that share them. Models of meaning do better."""
+        unable = await self._unable(request)
+        if unable is not None:
+            return unable
+        asked = await _json(request)
+        texts = asked.get("input")
+        texts = [texts] if isinstance(texts, str) else texts
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            return _refusal(refusals.bad_request(self.engine.shape.flavour, "'input' is required"))
+        vectors = await asyncio.to_thread(lambda: [embeddings.vector(text) for text in texts])
+        data = [{"object": "embedding", "index": at, "embedding": each} for at, each in enumerate(vectors)]
+        return JSONResponse({"object": "list", "model": str(asked.get("model", "default")), "data": data})
 
     async def _health(self, request: Request) -> Response:
         return await self._unable(request) or JSONResponse({"status": "ok"})

@@ -49,6 +49,7 @@ class Shape:
     context: int = 32_768  # tokens of prompt and answer together
     flavour: str = "vllm"
     answer: str = "summary"
+    response_format: str = "take"  # or "refuse", as servers do that hold no model to a schema
     text: str = ""  # what `fixed` answers, and what `asked` is made of
     tokens: int | None = None  # how long a `fixed` answer is
     models: tuple[str, ...] = ()  # names it knows; empty: it serves any name, as llama.cpp does
@@ -109,6 +110,7 @@ class Shape:
 _CHOICES = {
     "flavour": FLAVOURS,
     "answer": ANSWERS,
+    "response_format": ("take", "refuse"),
     "memory_full": FULL_MEMORY,
     "when_full": FULL_QUEUE,
     "profile": ("", *profiles.SETTINGS),

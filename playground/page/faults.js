@@ -15,6 +15,7 @@ const SLACK = [
 const MODEL = [
   ["f_oom", { kind: "out_of_memory", times: 1 }], ["f_busy", { kind: "busy", times: 3 }], ["f_loading", { kind: "loading", seconds: 15 }],
   ["f_down", { kind: "down", seconds: 15 }], ["f_slow", { kind: "slow", seconds: 30 }], ["f_cut", { kind: "cut_stream", times: 1 }],
+  ["f_form", { kind: "bad_schema", times: 1 }],
 ];
 const EVENTS = [
   ["f_dup", { kind: "duplicate", times: 3 }], ["f_two", { kind: "two_events", times: 1 }],

@@ -35,7 +35,7 @@ function fileCard(file) {
   const name = file.name || file.title || file.id;
   const url = file.url_private_download || file.url_private;
   const preview = h("div", { class: "preview" });
-  const shown = file.mimetype?.startsWith("image/") ? picture({ image_url: url, alt_text: name }, "block-image")
+  const shown = file.mimetype?.startsWith("image/") ? picture({ image_url: url, alt_text: file.alt_txt ?? name }, "block-image")
     : url && TEXT.test(file.mimetype ?? "") ? h("details", { ontoggle: (event) => event.target.open && previewText(url, preview) },
       h("summary", {}, t("preview")), preview) : null;
   return h("div", { class: "file" },

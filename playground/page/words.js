@@ -32,7 +32,7 @@ const en = {
   misbehave: "Misbehave", misbehaveText: "Break something on purpose and watch what Threadline does.", faultSent: "Sent: {what}", endAll: "End all faults", ended: "All faults ended.",
   slackFaults: "Slack", modelFaults: "Model server", eventFaults: "Events", shape: "Shape of the model server", apply: "Apply", slots: "Slots", speed: "Tokens per second", queue: "Queue",
   f_rate: "429 on the next post", f_server: "Server error on the next post", f_timeoutAfter: "Time-out after the effect", f_drop: "Cut the connection",
-  f_oom: "Out of memory", f_loading: "Loading", f_down: "Down", f_slow: "Slow", f_cut: "Cut the stream", f_busy: "Busy (503)",
+  f_oom: "Out of memory", f_loading: "Loading", f_down: "Down", f_slow: "Slow", f_cut: "Cut the stream", f_form: "Break the form", f_busy: "Busy (503)",
   f_dup: "Duplicate the next events", f_late: "Late events", f_socket: "Drop the socket", f_two: "Two events for one mention",
   thinking: "{name} {status}", stop: "Stop", writing: "writing", archived: "This channel is archived.", justNow: "just now", person: "person", agoS: "{n} s ago", agoM: "{n} min ago",
 };
@@ -69,7 +69,7 @@ const ko = {
   misbehave: "고장 내기", misbehaveText: "일부러 고장 내고 Threadline이 어떻게 하는지 보세요.", faultSent: "보냄: {what}", endAll: "모든 고장 끝내기", ended: "모든 고장을 끝냈습니다.",
   slackFaults: "Slack", modelFaults: "모델 서버", eventFaults: "이벤트", shape: "모델 서버의 모양", apply: "적용", slots: "슬롯", speed: "초당 토큰", queue: "대기열",
   f_rate: "다음 글에 429", f_server: "다음 글에 서버 오류", f_timeoutAfter: "반영 뒤 시간 초과", f_drop: "연결 끊기",
-  f_oom: "메모리 부족", f_loading: "불러오는 중", f_down: "꺼짐", f_slow: "느림", f_cut: "스트림 끊기", f_busy: "바쁨(503)",
+  f_oom: "메모리 부족", f_loading: "불러오는 중", f_down: "꺼짐", f_slow: "느림", f_cut: "스트림 끊기", f_form: "형식 깨기", f_busy: "바쁨(503)",
   f_dup: "이벤트 중복", f_late: "늦은 이벤트", f_socket: "소켓 끊기", f_two: "멘션 하나에 이벤트 둘",
   thinking: "{name}: {status}", stop: "멈추기", writing: "쓰는 중", archived: "보관된 채널입니다.", justNow: "방금", person: "사람", agoS: "{n}초 전", agoM: "{n}분 전",
 };

@@ -7,7 +7,7 @@ table block pages, and shared/facts/slack.md 3.7 for the budget of a whole messa
 from collections.abc import Callable
 from typing import Any
 
-from playground.slack import elements
+from playground.slack import charts, elements
 from playground.slack.checks import Complaints, choice, items, required, text_object, words
 from playground.slack.errors import SlackError
 
@@ -108,6 +108,8 @@ def _together(to: Complaints, blocks: list[Block]) -> None:
     tables = [block for block in blocks if block["type"] == "table"]
     if len(tables) > 1:
         to.add("/blocks", "only_one_table_allowed")
+    if sum(block["type"] == "data_visualization" for block in blocks) > charts.MOST_IN_A_MESSAGE:
+        to.add("/blocks", f"no more than {charts.MOST_IN_A_MESSAGE} charts allowed")
     if sum(length(table) for table in tables) > TABLE_CHARACTERS:
         to.add("/blocks", f"table text must be less than {TABLE_CHARACTERS + 1} characters in total")
 
@@ -219,6 +221,7 @@ _KINDS: dict[str, Callable[[Complaints, str, Block], None]] = {
     "rich_text": _rich_text,
     "video": _video,
     "file": _file,
+    "data_visualization": charts.chart,
     **dict.fromkeys(
         [
             "alert",
@@ -227,7 +230,6 @@ _KINDS: dict[str, Callable[[Complaints, str, Block], None]] = {
             "carousel",
             "container",
             "data_table",
-            "data_visualization",
             "plan",
             "task_card",
         ],

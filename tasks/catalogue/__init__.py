@@ -22,6 +22,11 @@ def say(language: str, key: str, **values: object) -> str:
     return _SPOKEN.vformat(_texts(language)[key], (), values)
 
 
+def word(language: str, table: str, name: str) -> str:
+    """What `name` is called in a table of words such as `column`; itself where nobody gave it another name."""
+    return _texts(language).get(f"{table}.{name}", name)
+
+
 def keys(language: str) -> frozenset[str]:
     """All keys of a language."""
     return frozenset(_texts(language))

@@ -102,11 +102,13 @@ def failure(
     reference: str | None = None,
     mention: str | None = None,
     buttons: Sequence[Button] = (),
+    partial: str = "",
 ) -> Message:
-    """What failed, what to do, and the reference to quote."""
+    """What failed, what to do, what there is of an answer (as mrkdwn), and the reference to quote."""
     heading = " ".join(part for part in (_who(mention), f"*{title.strip()}*") if part)
     said = _mrkdwn(f"{heading}\n{advice}", MAX_SECTION)
-    return Message([_section(said), *_context(reference), *_actions(buttons)], said)
+    some = [_section(_mrkdwn(partial, MAX_SECTION))] if partial.strip() else []
+    return Message([_section(said), *some, *_context(reference), *_actions(buttons)], said)
 
 
 def _who(mention: str | None) -> str:

@@ -125,8 +125,11 @@ def cut(text: str, limit: int) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that people or models wrote, for a mrkdwn field: cleaned, defused, and & < > escaped."""
-    return entities(defuse(clean(text)))
+    """Text that people or models wrote, for a mrkdwn field: cleaned, defused, and & < > escaped.
+
+    A fence of code would swallow what stands behind it.
+    """
+    return entities(defuse(clean(text))).replace("```", f"``{JOINER}`")
 
 
 def entities(text: str) -> str:

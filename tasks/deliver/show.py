@@ -6,18 +6,19 @@ from typing import Any
 
 from slack_sdk.webhook import WebhookClient
 
-from db import line, posts, session
+from db import line, posts, session, sources
 from db import people as people_rows
 from db.models import Post
 from db.posts import Work
 from db.states import ENDED, Origin, PostKind
 from tasks import originals, people, slack
 from tasks.catalogue import language_of, say
-from tasks.deliver import once, views
+from tasks.deliver import files, once, structured, views
 from tasks.deliver.blocks import Message
+from tasks.deliver.structured import Structured
 from tasks.resources import Resources
 from tasks.slack import Problem, Trouble
-from tasks.text import clean
+from tasks.text import clean, placeholders
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Failed:
     """It is not there, or we do not know."""
 
     problem: Problem
+    plainer: dict[str, bool] | None = None
+    """How a result may look that Slack refused: the body to show it by; None: there is no plainer way."""
 
 
 Outcome = Shown | Moved | InCard | Failed
@@ -73,7 +76,16 @@ def show(resources: Resources, work: Work) -> Outcome:
     if problem.trouble in {Trouble.CHANNEL, Trouble.GONE} and _said_in_card(resources, work):
         # With the card, what stood in it would be lost.
         return _move(resources, work, problem)
-    return Failed(problem)
+    return Failed(problem, _plainer(resources, work))
+
+
+def _plainer(resources: Resources, work: Work) -> dict[str, bool] | None:
+    """First without the chart, if there is one: not every workspace has that block yet; then as plain text."""
+    if work.post.kind is not PostKind.RESULT or work.post.body.get("plain"):
+        return None
+    recipe = resources.recipes.get(work.job.recipe)
+    may_have_chart = recipe is not None and recipe.chart is not None and not work.post.body
+    return {"without_chart": True} if may_have_chart else {"plain": True}
 
 
 def _show(resources: Resources, work: Work) -> Outcome:
@@ -88,11 +100,13 @@ def _show(resources: Resources, work: Work) -> Outcome:
             if work.post.attempt != work.job.attempt:
                 # Its person saw it and pressed Retry, though Slack never told us that it was there.
                 return Failed(Problem(Trouble.GONE, "retried"))
-            return _once(resources, work, _failure(resources, work, language))
+            long = len(work.job.result or "") > views.PLAIN_BEGINNING
+            message = _failure(resources, work, language)
+            return _once(resources, work, message, further=[(PostKind.FILE, files.ANSWER)] * long)
         case PostKind.SHARE:
             called = resources.recipes.called(work.job.recipe, language)
-            answer = originals.answer_in_markdown(resources.settings, work.job) or ""
-            return _once(resources, work, views.shared(language, work.job, answer, called))
+            answer, of = _answer(resources, work)
+            return _once(resources, work, views.shared(language, work.job, answer, of, called))
         case PostKind.FILE:
             return _file(resources, work, language)
         case _:
@@ -142,20 +156,45 @@ def _result(
     resources: Resources, work: Work, post: Post, language: str
 ) -> tuple[Message, Sequence[tuple[PostKind, int]]]:
     """A part of the answer, and the posts that follow it."""
+    job, part = work.job, post.part
+    answer, of = _answer(resources, work)
     if post.body.get("plain"):
-        answer = originals.answer(resources.settings, work.job) or ""
-        return views.plain_result(language, work.job, answer, post.part), [(PostKind.FILE, 0)]
-    answer = originals.answer_in_markdown(resources.settings, work.job) or ""
+        message = views.plain_result(language, job, originals.answer(resources.settings, job) or "", part, of)
+        return message, _files(files.wanted(of, chart=False) or [files.ANSWER])
+    with_chart = not post.body.get("without_chart")
+    mention = _wants_mention(resources, work)
     message, parts, file = views.result(
-        language, work.job, answer, post.part, mention=_wants_mention(resources, work)
+        language, job, answer, part, of, mention=mention, with_chart=with_chart
     )
     further = [(PostKind.RESULT, other) for other in range(1, parts)]
-    further += [(PostKind.FILE, 0)] * (file is not None)
-    return message, further if post.part == 0 else ()
+    drawn = not with_chart and bool(views.chart_counts(language, of))
+    further += _files(files.wanted(of, chart=drawn) or [files.ANSWER] * (file is not None))
+    return message, further if part == 0 else ()
+
+
+def _answer(resources: Resources, work: Work) -> tuple[str, Structured | None]:
+    """The answer with the values in it that were hidden from the model: as Markdown, and in its form if it has one."""
+    known = originals.opened(resources.settings, work.job)
+    of = _structured(resources, work)
+    if of is not None:
+        of = structured.restored(of, lambda text: placeholders.restore(text, known))
+    return originals.answer_in_markdown(resources.settings, work.job) or "", of
 
 
 def _failure(resources: Resources, work: Work, language: str) -> Message:
     return views.failure(language, work.job, resources.recipes.called(work.job.recipe, language))
+
+
+def _files(parts: Sequence[int]) -> list[tuple[PostKind, int]]:
+    return [(PostKind.FILE, part) for part in parts]
+
+
+def _structured(resources: Resources, work: Work) -> Structured | None:
+    recipe = resources.recipes.get(work.job.recipe)
+    if recipe is None or recipe.form is None:
+        return None
+    with session.reading(resources.engine) as reading:
+        return structured.read(work.job, recipe, sources.of_job(reading, work.job.id))
 
 
 def _once(
@@ -187,13 +226,22 @@ def _send(
 
 
 def _file(resources: Resources, work: Work, language: str) -> Outcome:
-    name = say(language, "result.file_name", reference=work.job.id)
-    if work.unclear and _find(resources, work, name) is not None:
+    if work.post.attempt != work.job.attempt:
+        # What an attempt that failed had of an answer; its person pressed Retry since.
+        return Failed(Problem(Trouble.GONE, "retried"))
+    _, of = _answer(resources, work)
+    answer = originals.answer(resources.settings, work.job) or ""
+    file = files.make(language, work.job, answer, of, work.post.part)
+    if work.unclear and _find(resources, work, file.name) is not None:
         return Shown(None, None)
     once.hold(resources, work)
-    answer = originals.answer(resources.settings, work.job)
     resources.slack.files_upload_v2(
-        channel=_channel(work), thread_ts=_thread(work), content=answer, filename=name, title=name
+        channel=_channel(work),
+        thread_ts=_thread(work),
+        content=file.content,
+        filename=file.name,
+        title=file.name,
+        alt_txt=file.alt,
     )
     return Shown(None, None)
 
@@ -276,4 +324,11 @@ def _wants_mention(resources: Resources, work: Work) -> bool:
 def _scene(resources: Resources, work: Work) -> views.Scene:
     with session.reading(resources.engine) as reading:
         done, total = line.progress(reading, work.job)
-        return views.Scene(done, total, line.trouble(reading, work.job), line.paused(reading, work.job))
+        recipe = resources.recipes.get(work.job.recipe)
+        return views.Scene(
+            done,
+            total,
+            line.trouble(reading, work.job),
+            paused=line.paused(reading, work.job),
+            most_calls=recipe.max_calls if recipe else 0,
+        )

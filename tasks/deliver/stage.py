@@ -118,16 +118,17 @@ def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -
                 posts.want(transaction, work.job, kind, now, part)
             log.warning("post.unreadable", code=outcome.code)
         case Failed():
-            _record_failure(transaction, work, outcome.problem, now)
+            _record_failure(transaction, work, outcome, now)
     if work.post.kind is not PostKind.CARD:
         transaction.flush()
         jobs.settle(transaction, work.job.id)
 
 
-def _record_failure(transaction: Session, work: Work, problem: slack.Problem, now: datetime) -> None:
-    if problem.trouble is Trouble.CONTENT and work.post.kind is PostKind.RESULT and not work.post.body:
-        # An answer is never lost to its looks: once more as plain text, with all of it in a file.
-        posts.show_plainly(transaction, work, now)
+def _record_failure(transaction: Session, work: Work, failed: Failed, now: datetime) -> None:
+    problem = failed.problem
+    if problem.trouble is Trouble.CONTENT and failed.plainer is not None:
+        # An answer is never lost to its looks: once more without, at last as plain text with all of it in a file.
+        posts.show_plainly(transaction, work, failed.plainer, now)
         log.error("post.unacceptable", code=problem.code)
         return
     if problem.trouble is Trouble.ACCESS and _may_be_mended(work, now):

@@ -10,8 +10,9 @@ from db.models import Job
 from db.states import OPEN, JobState
 from tasks import actions, place
 from tasks.catalogue import say
-from tasks.deliver import blocks, markdown, plain
+from tasks.deliver import blocks, chart, markdown, plain, structured
 from tasks.deliver.blocks import Button, Message
+from tasks.deliver.structured import Structured
 
 # Troubles that people are told; a busy server is nothing new to somebody who stands in line (DESIGN section 6).
 _TOLD_TROUBLES = frozenset({"down", "loading", "settings"})
@@ -29,7 +30,7 @@ _CHANNEL_ADVICE = frozenset(
 
 
 # Characters of an answer that is shown without formatting; the rest is in its file.
-_PLAIN_BEGINNING = 1500
+PLAIN_BEGINNING = 1500
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Scene:
     trouble: str | None
     # The owners' words on the paused server that the job waits for; "": they said none, None: none is paused.
     paused: str | None = None
+    most_calls: int = 0
+    """Calls that its recipe makes without asking."""
 
 
 def card(language: str, job: Job, called: str, scene: Scene, told: dict[str, Any]) -> Message:
@@ -58,6 +61,8 @@ def card(language: str, job: Job, called: str, scene: Scene, told: dict[str, Any
     if told.get("dropped_in") == job.attempt:
         code = blocks.escape(told["dropped"])
         lines.append(say(language, "card.dropped", code=code, reference=job.id))
+    if job.state is JobState.WAITING and (job.plan or {}).get("calls", 1) > 1:
+        lines.append(say(language, f"plan.{(job.plan or {})['kind']}", **(job.plan or {})))
     return blocks.card(lines, _buttons(language, job))
 
 
@@ -65,13 +70,16 @@ def _buttons(language: str, job: Job) -> list[Button]:
     """What its person can do about a job as it stands."""
     names: tuple[str, ...] = ()
     if job.state in OPEN:
-        names = (actions.CANCEL,)
+        names = (*[actions.CONFIRM] * job.held, actions.CANCEL)
     elif job.result is not None:
         # In a direct message there is no channel to share it with.
         share = (actions.SHARE,) if job.channel and not job.channel.startswith("D") else ()
         names = (actions.AGAIN, actions.SAVE, *share)
     value = str(actions.Attempt(job.id, job.attempt))
-    return [Button(name, say(language, f"button.{name}"), value) for name in names]
+    return [
+        Button(name, say(language, f"button.{name}"), value, "primary" if name == actions.CONFIRM else None)
+        for name in names
+    ]
 
 
 def card_that_says(
@@ -99,27 +107,40 @@ def card_that_says(
 
 
 def result(
-    language: str, job: Job, answer: str, part: int, *, mention: bool = True
+    language: str,
+    job: Job,
+    answer: str,
+    part: int,
+    of: Structured | None,
+    *,
+    mention: bool = True,
+    with_chart: bool = True,
 ) -> tuple[Message, int, str | None]:
     """One part of the answer, how many parts there are, and the text for a file where they are not all."""
-    rendering = markdown.render(answer)
+    rendering = markdown.render(_text(language, answer, of))
     # An answer of signs that nobody can see still gets its reply.
     messages = rendering.messages or (blocks.card([]),)
     last = part == len(messages) - 1
     notes = [say(language, "result.truncated")] * job.truncated
     notes += [say(language, "result.file")] * (rendering.file is not None)
+    body = messages[part]
+    counts = chart_counts(language, of) if part == 0 else []
+    if counts and with_chart:
+        body = Message([*body.blocks[: blocks.MAX_BLOCKS - 4], _chart(language, of, counts)], body.text)
+    elif counts:
+        notes.append(say(language, "result.chart_legend", counts=blocks.escape(said(language, counts))))
     message = blocks.result(
-        messages[part],
+        body,
         mention=job.requester if part == 0 and mention else None,
-        footer=" ".join(notes) if last and notes else None,
+        footer=" ".join(notes) if (last or (counts and not with_chart)) and notes else None,
         thumbs=_thumbs(language, job) if last else None,
     )
     return message, len(messages), rendering.file
 
 
-def shared(language: str, job: Job, answer: str, called: str) -> Message:
+def shared(language: str, job: Job, answer: str, of: Structured | None, called: str) -> Message:
     """An answer for all of its channel: its first part, and who shares it; the thread has the rest."""
-    rendering = markdown.render(answer)
+    rendering = markdown.render(_text(language, answer, of))
     messages = rendering.messages or (blocks.card([]),)
     more = len(messages) > 1 or rendering.file is not None
     notes = [say(language, "result.shared", user=job.requester, recipe=blocks.escape(called))]
@@ -132,9 +153,34 @@ def _thumbs(language: str, job: Job) -> blocks.Thumbs:
     return blocks.Thumbs(actions.FEEDBACK, good, bad, str(actions.Attempt(job.id, job.attempt)))
 
 
-def plain_result(language: str, job: Job, answer: str, part: int) -> Message:
+def chart_counts(language: str, of: Structured | None) -> list[tuple[str, int]]:
+    """What an answer's chart shows, in words: none for a single item, or where the recipe has no chart."""
+    if of is None or of.recipe.chart is None or len(of.items or []) < 2:
+        return []
+    named = [(of.said(language, value), count) for value, count in structured.counts(of)]
+    return chart.segments(named, say(language, "result.other"))
+
+
+def said(language: str, counts: chart.Counts) -> str:
+    """A chart in words: its legend, and what people hear who do not see it."""
+    return ", ".join(f"{place}. {label}: {count}" for place, (label, count) in enumerate(counts, 1))
+
+
+def _chart(language: str, of: Structured | None, counts: chart.Counts) -> dict[str, Any]:
+    assert of is not None
+    assert of.recipe.chart is not None
+    column = of.title(language, of.recipe.chart)
+    title = say(language, "result.chart_title", column=column, total=sum(count for _, count in counts))
+    return chart.block(title, counts)
+
+
+def _text(language: str, answer: str, of: Structured | None) -> str:
+    return answer if of is None else structured.markdown(language, of)
+
+
+def plain_result(language: str, job: Job, answer: str, part: int, of: Structured | None) -> Message:
     """What stands for a part of the answer whose looks Slack refuses: its beginning; the file has all of it."""
-    beginning = blocks.escape(answer[:_PLAIN_BEGINNING]) if part == 0 else ""
+    beginning = blocks.escape(_text(language, answer, of)[:PLAIN_BEGINNING]) if part == 0 else ""
     return blocks.result(
         blocks.card([beginning]),
         mention=job.requester if part == 0 else None,
@@ -155,6 +201,7 @@ def failure(language: str, job: Job, called: str) -> Message:
         reference=reference,
         mention=job.requester,
         buttons=[retry],
+        partial=blocks.escape((job.result or "")[:PLAIN_BEGINNING]),
     )
 
 
@@ -173,6 +220,11 @@ def _state(language: str, job: Job, called: str, scene: Scene) -> str:
     match job.state:
         case JobState.RECEIVED | JobState.PREPARING:
             return say(language, "card.received", recipe=called)
+        case JobState.WAITING if job.held:
+            calls = {"calls": (job.plan or {}).get("calls", 0), "most": scene.most_calls}
+            if stands:
+                return say(language, "card.held_left", recipe=called, left=stands, **calls)
+            return say(language, "card.held", recipe=called, **calls)
         case JobState.WAITING if stands:
             return say(language, "card.waiting_place", recipe=called, place=stands)
         case JobState.WAITING:

@@ -1,17 +1,22 @@
 """One free slot at a model server, one step from the line, one answer."""
 
+import dataclasses
+import json
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
 
 from db import backends, jobs, line, posts, session
+from db import passages as kept
 from db.jobs import NewStep
 from db.line import Claimed, LevelDone
 from db.models import Backend
-from tasks import deadman, plan, rules
+from tasks import deadman, items, passages, plan, rules
 from tasks.infer import client, errors, hold, learn
 from tasks.linefile import Server
+from tasks.recipes import Recipe, form
 from tasks.resources import Resources
 from tasks.text import clean, tokens
 
@@ -119,27 +124,51 @@ def _complete(
     resources: Resources, server: Server, claimed: Claimed, go_on: client.OnProgress
 ) -> client.Answer:
     settings = resources.settings
-    return client.complete(
-        resources.http,
-        server.url,
-        server.api_key,
-        client.Call(
-            server.model, claimed.messages, claimed.max_tokens, claimed.temperature, user=claimed.person
-        ),
-        client.Limits(
-            connect=settings.llm_connect_timeout,
-            stall=settings.llm_stall_timeout,
-            first=settings.llm_first_timeout,
-            total=settings.llm_call_timeout,
-        ),
-        go_on,
+    limits = client.Limits(
+        connect=settings.llm_connect_timeout,
+        stall=settings.llm_stall_timeout,
+        first=settings.llm_first_timeout,
+        total=settings.llm_call_timeout,
     )
+    call = client.Call(
+        server.model, claimed.messages, claimed.max_tokens, claimed.temperature, user=claimed.person
+    )
+    schema = _schema(resources, claimed)
+    if schema is not None and server.name not in resources.without_forms:
+        with_form = dataclasses.replace(call, response_format=_response_format(claimed, schema))
+        try:
+            return client.complete(resources.http, server.url, server.api_key, with_form, limits, go_on)
+        except errors.Refused as error:
+            log.info("backend.without_forms", backend=server.name, status=error.status)
+        # What it refused may not have been the form: it is remembered only of a server that takes the rest.
+        answer = client.complete(resources.http, server.url, server.api_key, call, limits, go_on)
+        resources.without_forms.add(server.name)
+        return answer
+    return client.complete(resources.http, server.url, server.api_key, call, limits, go_on)
+
+
+def _response_format(claimed: Claimed, schema: form.Schema) -> dict[str, Any]:
+    """OpenAI's way to hold a model to a schema; llama.cpp and vLLM know it."""
+    return {"type": "json_schema", "json_schema": {"name": claimed.recipe, "strict": True, "schema": schema}}
+
+
+def _schema(resources: Resources, claimed: Claimed) -> form.Schema | None:
+    """What the step's answer must fit, if its recipe has a form."""
+    recipe = resources.recipes.get(claimed.recipe)
+    one = form.of(recipe, claimed.question) if recipe else None
+    return form.of_items(one, claimed.items) if one is not None and claimed.items else one
 
 
 def _finish(resources: Resources, server: Server, claimed: Claimed, answer: client.Answer) -> None:
     tokens_in = answer.tokens_in or sum(tokens.estimate(message["content"]) for message in claimed.messages)
     tokens_out = answer.tokens_out or tokens.estimate(answer.text)
+    schema = _schema(resources, claimed)
+    checked = form.check(schema, answer.text) if schema is not None else None
+    if isinstance(checked, form.Bad) and not (claimed.kind == line.REPAIR and claimed.items):
+        _mend(resources, server, claimed, answer.text, checked, tokens_out)
+        return
 
+    # Of items that were asked for twice, those that fit are taken; the others have no answer.
     def record(transaction: Session) -> int:
         now = resources.clock()
         done = line.finish(transaction, claimed, answer.text, tokens_in, tokens_out, answer.truncated, now)
@@ -149,6 +178,22 @@ def _finish(resources: Resources, server: Server, claimed: Claimed, answer: clie
     # The slot that this call leaves is taken again here; others may be free for the rest of the next level.
     resources.bell.ring_infer(server.name, following - 1)
     log.info("step.done", tokens_in=tokens_in, tokens_out=tokens_out)
+
+
+def _mend(
+    resources: Resources, server: Server, claimed: Claimed, answer: str, bad: form.Bad, tokens_out: int
+) -> None:
+    """An answer breaks its form: ask once more, or tell the person what there is of it."""
+    log.info("step.bad_form", problems=len(bad.problems), repaired=claimed.kind == line.REPAIR)
+    with session.transaction(resources.engine) as transaction:
+        now = resources.clock()
+        if claimed.kind != line.REPAIR:
+            again = plan.repair(claimed.messages, answer, bad, claimed.max_tokens, server.context)
+            line.ask_again(transaction, claimed, again.messages, again.tokens_in, tokens_out, now)
+            return
+        job = line.abandon(transaction, claimed, now)
+        if job is not None:
+            jobs.fail(transaction, job, "bad_form", {"recipe": job.recipe}, now, partial=answer)
 
 
 def _go_on(resources: Resources, transaction: Session, server: Server, done: LevelDone, now: datetime) -> int:
@@ -164,6 +209,9 @@ def _go_on(resources: Resources, transaction: Session, server: Server, done: Lev
             now,
         )
         return 0
+    if any(done.items):
+        _items_done(transaction, recipe, done, now)
+        return 0
     try:
         specs = plan.next_steps(recipe, job.question, done.answers, server.context)
     except plan.ContextTooSmall as error:
@@ -178,12 +226,27 @@ def _go_on(resources: Resources, transaction: Session, server: Server, done: Lev
         posts.refresh_card(transaction, job.id)
         return len(steps)
     result = plan.final_answer(recipe, done.answers)
+    if (job.plan or {}).get("kind") == "passages" and result.strip():
+        given = kept.given(transaction, job.id)
+        result = f"{result.strip()}\n\n{passages.note(job.question or '', result, given)}"
     # An answer of signs that nobody can see is no answer.
     if clean.clean(result):
         jobs.answer(transaction, job, result, done.truncated, now)
     else:
         jobs.fail(transaction, job, "model_silent", {}, now)
     return 0
+
+
+def _items_done(transaction: Session, recipe: Recipe, done: LevelDone, now: datetime) -> None:
+    """All items have been asked about: the answers are the result, unless there is none at all."""
+    schema = form.of(recipe, done.job.question)
+    said = items.gather(schema, done.answers, done.items) if schema is not None else []
+    if any(each["answer"] is not None for each in said):
+        result = json.dumps({"items": said}, ensure_ascii=False)
+        jobs.answer(transaction, done.job, result, done.truncated, now)
+    else:
+        partial = "\n\n".join(done.answers)
+        jobs.fail(transaction, done.job, "bad_form", {"recipe": recipe.name}, now, partial=partial)
 
 
 def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.Later) -> None:

@@ -1,21 +1,26 @@
 """A received job becomes steps in the line."""
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.orm import Session
 
-from db import incidents, jobs, posts, session
+from db import incidents, jobs, passages, places, posts, session, sources
 from db.jobs import NewStep
-from db.models import Job
+from db.models import Job, Passage, Source
 from db.states import Origin
-from tasks import counting, originals, people, plan, rules, slack
+from db.turns import Rank
+from tasks import counting, items, originals, people, plan, rules, slack
 from tasks.linefile import Server
-from tasks.prepare import thread
-from tasks.recipes import Recipe, split_request
+from tasks.prepare import search, thread
+from tasks.recipes import Recipe, form, split_request
 from tasks.resources import Resources
-from tasks.text import clean, mend, redact
+from tasks.text import clean, mend, paste, redact
 from tasks.text.kind import Kind
 
 log = structlog.get_logger()
@@ -28,6 +33,24 @@ WITHIN = timedelta(seconds=10)
 
 # For a learned limit, of which this process knows nothing: bells too many find no free slot and go home.
 MOST_BELLS = 16
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a request comes to: its first calls, the plan in numbers, and the tables whose rows are its items, or the passages of
+    its text."""
+
+    recipe: Recipe
+    question: str | None
+    steps: Sequence[NewStep]
+    outline: dict[str, Any]
+    sources: Sequence[items.Source]
+    passages: Sequence[Passage]
+
+    @property
+    def held(self) -> bool:
+        """Whether it takes more calls than its recipe makes unasked."""
+        return bool(self.outline["calls"] > self.recipe.max_calls)
 
 
 class Impossible(Exception):
@@ -50,8 +73,8 @@ def prepare(resources: Resources, job_id: str) -> None:
         ours = _admit(resources, job)
         server = _server(resources, job)
         redaction = redact.Redaction(_hidden_kinds(resources, job.team))
-        question, steps = _plan(resources, job, server, redaction)
-        _afford(resources, ours, steps)
+        planned = _plan(resources, job, server, redaction)
+        _afford(resources, ours, planned.steps)
     except (Impossible, rules.Refusal) as impossible:
         log.info("job.impossible", code=impossible.code)
         _end(resources, job, impossible)
@@ -71,21 +94,13 @@ def prepare(resources: Resources, job_id: str) -> None:
         sealed = originals.seal(resources.settings, job.id, redaction.originals)
         session.persist(
             resources.engine,
-            lambda transaction: jobs.prepared(
-                transaction,
-                job.id,
-                job.fence,
-                server.name,
-                question,
-                steps,
-                resources.clock(),
-                rank,
-                sealed,
-            ),
+            functools.partial(_put_in_line, resources, job, server, planned, rank, sealed),
             WITHIN,
         )
-        log.info("job.prepared", steps=len(steps), hidden=len(redaction.originals))
-        resources.bell.ring_infer(server.name, min(len(steps), server.limit or MOST_BELLS))
+        held = planned.held
+        log.info("job.prepared", steps=len(planned.steps), hidden=len(redaction.originals), held=held)
+        if not held:
+            resources.bell.ring_infer(server.name, min(len(planned.steps), server.limit or MOST_BELLS))
     log.debug("released")
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
@@ -111,6 +126,51 @@ def _afford(resources: Resources, ours: rules.Rules, steps: Sequence[NewStep]) -
         ours.check_tokens(reading, sum(step.tokens_in for step in steps), resources.clock())
 
 
+def _put_in_line(
+    resources: Resources,
+    job: Job,
+    server: Server,
+    planned: Planned,
+    rank: Rank,
+    sealed: str | None,
+    transaction: Session,
+) -> None:
+    now = resources.clock()
+    ours = jobs.prepared(
+        transaction,
+        job.id,
+        job.fence,
+        server.name,
+        planned.question,
+        planned.steps,
+        now,
+        rank,
+        sealed,
+        plan=planned.outline,
+        held=planned.held,
+    )
+    if ours:
+        sources.keep(transaction, job.id, _rows(job, planned.sources))
+        passages.keep(transaction, job.id, planned.passages)
+    if ours and planned.held:
+        places.estimate(transaction, job.id, server.name, planned.outline["calls"], now)
+
+
+def _rows(job: Job, of: Sequence[items.Source]) -> list[Source]:
+    return [
+        Source(
+            job_id=job.id,
+            ordinal=ordinal,
+            name=one.name[-255:],
+            kind=one.kind,
+            sheet=one.table.sheet,
+            header=list(one.table.header),
+            rows=[list(row) for row in one.table.rows],
+        )
+        for ordinal, one in enumerate(of)
+    ]
+
+
 def _end(resources: Resources, job: Job, impossible: Impossible | rules.Refusal) -> None:
     session.persist(
         resources.engine,
@@ -133,9 +193,7 @@ def _hidden_kinds(resources: Resources, team: str) -> frozenset[Kind]:
     return resources.settings.hidden_kinds
 
 
-def _plan(
-    resources: Resources, job: Job, server: Server, redaction: redact.Redaction
-) -> tuple[str | None, list[NewStep]]:
+def _plan(resources: Resources, job: Job, server: Server, redaction: redact.Redaction) -> Planned:
     recipe = resources.recipes.get(job.recipe)
     if recipe is None:
         raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
@@ -145,16 +203,48 @@ def _plan(
         raise Impossible("empty")
     if recipe.needs_question and not question:
         raise Impossible("no_question", recipe=recipe.name, example=recipe.example.en)
+    if recipe.takes_names:
+        _check_names(recipe, question)
     # From here on the model's words alone: neither steps nor results hold a value.
-    question, text = question and redaction.text(question), redaction.text(text)
+    question = question and redaction.text(question)
+    kind = "text" if job.material_ts is None else "thread"
+    documents = [redaction.document(paste.read(text, kind))]
+    count = counting.Counter(resources.http, server.url, server.api_key, server.model)
+    found: search.Found | None = None
     try:
-        count = counting.Counter(resources.http, server.url, server.api_key, server.model)
-        specs = plan.first_steps(recipe, text, question, server.context, count)
+        if recipe.passages and question and not plan.fits(recipe, documents, question, server.context, count):
+            plan.check(recipe, documents, question, server.context, count)
+            room = plan.passages_room(recipe, question, server.context)
+            found = search.find(resources, job, server, documents, question, room)
+        if found is not None:
+            steps = plan.from_passages(recipe, found.text, question, server.context)
+        else:
+            steps = plan.first_steps(recipe, documents, question, server.context, count)
+        outline = plan.outline(recipe, steps, question, server.context)
     except plan.TooLong as error:
         raise Impossible("too_long", recipe=recipe.name, tokens=error.tokens, limit=error.limit) from error
+    except plan.TooManyItems as error:
+        raise Impossible(
+            "too_many_items", recipe=recipe.name, items=error.items, limit=error.limit
+        ) from error
     except plan.ContextTooSmall as error:
         raise Impossible("context_small", recipe=recipe.name, tokens=error.context_tokens) from error
-    return question, [NewStep(temperature=recipe.temperature, **vars(spec)) for spec in specs]
+    new = [NewStep(temperature=recipe.temperature, **vars(step)) for step in steps]
+    if found is not None:
+        outline |= {"parts": len(found.rows), "items": found.chosen}
+    rows = found.rows if found is not None else ()
+    return Planned(recipe, question, new, outline, items.sources(documents, recipe.each), rows)
+
+
+def _check_names(recipe: Recipe, question: str | None) -> None:
+    """Labels to choose among are two at least; a model loses sight of very many names, or of long ones."""
+    names = form.names(question)
+    if recipe.takes_names == "labels" and len(names) < 2:
+        raise Impossible("no_labels", recipe=recipe.name, example=recipe.example.en)
+    if not names:
+        raise Impossible("no_fields", recipe=recipe.name, example=recipe.example.en)
+    if len(names) > form.MOST_NAMES or max(map(len, names)) > form.LONGEST_NAME:
+        raise Impossible("names", recipe=recipe.name, most=form.MOST_NAMES, longest=form.LONGEST_NAME)
 
 
 def _material(resources: Resources, job: Job, recipe: Recipe) -> tuple[str | None, str]:

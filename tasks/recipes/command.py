@@ -33,6 +33,7 @@ _LANGUAGES = (
 _TO_ENGLISH_STYLE = re.compile(
     rf"^(?:(?:in)?to\s+)?({_LANGUAGES})(?:\s*[:：]\s*|\s*\n)|^(?:in)?to\s+({_LANGUAGES})\b\s*", re.IGNORECASE
 )
+_NAMES = re.compile(r"([^:：\n]*)[:：]?\s*(.*)", re.DOTALL)
 _QUESTION_MARK = re.compile(r"[?？]+[\"'”’)]*(?=\s|$)")
 
 
@@ -113,11 +114,15 @@ def _resembles(word: str, known: str, slack: int) -> bool:
 
 def split_request(recipe: Recipe, text: str) -> tuple[str | None, str]:
     """What the person wants to know of `text`, and the text itself; (None, text) if the recipe takes
-    neither a question nor a language, or none is found.
+    neither a question, names nor a language, or none is found.
 
     A question is the first line of several, else what stands up to the first question mark, else all.
+    Names stand up to the first colon or line end, else they are all there is: `complaint, praise: ...`.
     A language is named at the very start: `영어로 ...`, `to French: ...`, `Japanese: ...`.
     """
+    if recipe.takes_names:
+        found = _NAMES.match(text.strip())
+        return (found[1].strip() or None, found[2].strip()) if found else (None, "")
     if recipe.needs_question:
         return _split_question(text.strip())
     if recipe.takes_language and (found := _TO_KOREAN_STYLE.match(text) or _TO_ENGLISH_STYLE.match(text)):

@@ -3,8 +3,9 @@
 import re
 import unicodedata
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from jsonschema import Draft202012Validator, SchemaError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from tasks import tomlfile
@@ -43,9 +44,28 @@ class Recipe(_Strict):
     """The text comes with a question (`command.split_request` finds it)."""
     takes_language: bool = False
     """The person may name a language to answer in (`command.split_request` finds it)."""
+    takes_names: Literal["labels", "fields"] | None = None
+    """The request begins with names that the person gives, to choose from or to fill in; they stand in the
+    `form` where it says `$names`."""
     parts: Literal["reduce", "concat"] = "reduce"
     """How the answers for the parts of a long text become one: by further calls, or one after another
     as they are, for answers as long as the text itself, such as a translation."""
+    each: Literal["line", "row"] | None = None
+    """One answer for each row of a table and each of several files, many to a call; with "line" also for each
+    line of a text alone, which else gets one answer as a whole."""
+    max_items: Annotated[int, Field(ge=1)] = 5000
+    """More rows are turned down, with both numbers."""
+    item_tokens: Annotated[int, Field(ge=8)] = 60
+    """What one item's answer takes: so many fit one call."""
+    passages: bool = False
+    """A text too long for one call is searched for the passages that bear on the question, and these alone
+    are read, if any does; else it is read in parts."""
+    max_calls: Annotated[int, Field(ge=1)] = 40
+    """A plan of more calls waits until its person confirms it."""
+    form: dict[str, Any] | None = None
+    """The JSON schema of an answer, or of one item's answer (tasks.recipes.form)."""
+    chart: str | None = None
+    """The property of items whose values are counted in a chart."""
     max_answer_tokens: Annotated[int, Field(ge=16, le=32_768)]
     max_input_tokens: Annotated[int, Field(ge=256)]
     """A longer text is turned down, with both numbers."""
@@ -54,7 +74,7 @@ class Recipe(_Strict):
     stands before it; of no use where answers are put one after another."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.2
     instructions: _Words
-    map_instructions: _Words
+    map_instructions: _Words | None = None
     reduce_instructions: _Words | None = None
     purpose: Bilingual
     example: Bilingual
@@ -66,10 +86,40 @@ class Recipe(_Strict):
 
     @model_validator(mode="after")
     def _reduces_or_not(self) -> "Recipe":
-        if (self.parts == "reduce") != (self.reduce_instructions is not None):
-            # The message starts with the key, so that its line can be found.
-            wants = "missing" if self.parts == "reduce" else "of no use"
-            raise ValueError(f"reduce_instructions: is {wants} with parts = '{self.parts}'")
+        # Each message starts with the key, so that its line can be found.
+        if (self.each != "line") != (self.map_instructions is not None):
+            wants = "of no use with each = 'line'" if self.each == "line" else "missing"
+            raise ValueError(f"map_instructions: is {wants}")
+        joins = self.parts == "reduce" and self.each != "line"
+        if joins != (self.reduce_instructions is not None):
+            how = f"parts = '{self.parts}'" if self.each != "line" else "each = 'line'"
+            raise ValueError(f"reduce_instructions: is {'missing' if joins else 'of no use'} with {how}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_form(self) -> "Recipe":
+        if self.form is None:
+            for key_, needs in (
+                ("each", self.each),
+                ("chart", self.chart),
+                ("takes_names", self.takes_names),
+            ):
+                if needs is not None:
+                    raise ValueError(f"{key_}: needs a [form]")
+        elif self.parts == "concat":
+            raise ValueError("parts: 'concat' joins texts, and a [form] is none")
+        else:
+            try:
+                Draft202012Validator.check_schema(self.form)
+            except SchemaError as error:
+                raise ValueError(f"form: is no JSON schema: {error.message}") from None
+            properties = self.form.get("properties")
+            if self.form.get("type") != "object" or not properties:
+                raise ValueError("form: must be an object with properties")
+            if self.chart is not None and self.chart not in properties:
+                raise ValueError(f"chart: names '{self.chart}', which is no property of the form")
+        if self.passages and not self.needs_question:
+            raise ValueError("passages: needs needs_question = true")
         if self.parts == "concat" and self.overlap:
             raise ValueError("overlap: would say things twice with parts = 'concat'")
         return self

@@ -42,3 +42,8 @@ class Document:
     def text(self) -> str:
         """All sections, with a blank line between them."""
         return "\n\n".join(section.text for section in self.sections)
+
+
+def bare(text: str, kind: str = "text") -> Document:
+    """A text that came without a file."""
+    return Document("", kind, [Section(text)])

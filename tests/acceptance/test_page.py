@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from tests import services
+from db.models import Source
+from tasks import recipes
+from tasks.deliver import files, structured, views
+from tests import fakes, services
 from tests.acceptance import stack as stacks
 from tests.acceptance.stack import ADA, LEO, MINJI, Stack
 
@@ -198,6 +201,39 @@ def test_the_bots_posts_appear_live(page: Any, bot: WebClient, errors: list[str]
     page.locator("[data-user=U0LEO]").click()
     expect(shown).to_be_visible()
     expect(_messages(page).filter(has_text="A word in private")).to_have_count(0)
+    assert errors == []
+
+
+def test_an_answer_in_a_form_is_seen_as_a_chart_a_table_and_files(
+    page: Any, bot: WebClient, errors: list[str]
+) -> None:
+    """The blocks that the product makes: drawn, with the numbers for whoever does not see the drawing."""
+    recipe = recipes.load().get("classify")
+    assert recipe is not None
+    answers = [("불만", "늦었어요"), ("칭찬", "좋아요"), ("불만", XSS)]
+    own = Source(
+        job_id="x", ordinal=0, name="r.csv", kind="csv", header=["글"], rows=[[text] for _, text in answers]
+    )
+    said = [
+        {"row": row, "answer": {"label": label, "sure": "high"}} for row, (label, _) in enumerate(answers, 1)
+    ]
+    job = fakes.a_job(
+        result=json.dumps({"items": said}), question="불만, 칭찬", requester="U0ADA", recipe="classify"
+    )
+    of = structured.read(job, recipe, [own])
+    message, _, _ = views.result("ko", job, 0, of, with_chart=True)
+    posted = bot.chat_postMessage(channel=CHANNEL, text=message.text, blocks=message.blocks)
+    shown = _messages(page).filter(has_text="라벨: 모두 3건")
+    expect(shown.locator("figure.chart svg.pie circle")).to_have_count(2)
+    expect(shown.locator("figure.chart .legend")).to_contain_text("불만")
+    expect(shown.locator("figure.chart table")).to_contain_text("2")
+    expect(shown.locator(".table-wrap tr")).to_have_count(4)
+    file = files.make("ko", job, of, files.CHART)
+    bot.files_upload_v2(
+        channel=CHANNEL, thread_ts=posted["ts"], content=file.content, filename=file.name, alt_txt=file.alt
+    )
+    page.get_by_role("button", name="1 reply").click()
+    expect(page.get_by_alt_text("1. 불만: 2, 2. 칭찬: 1")).to_be_visible()
     assert errors == []
 
 

@@ -45,6 +45,8 @@ def test_a_text_is_taken_at_once(either_door: Door) -> None:
         "ended_at": None,
         "result": None,
         "truncated": False,
+        "calls": None,
+        "needs_confirmation": False,
         "error": None,
         "message": None,
     }

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from playground.model import ModelServer
+from tasks import embedding, linefile
 from tasks.infer import client
 from tasks.infer.errors import (
     Broken,
@@ -572,3 +573,24 @@ def test_the_loop_stays_live_while_a_long_text_is_summarized(server: Server, wor
         seen += server.http.get(f"{server.url}/health").status_code == 200
     assert long.result(20).text
     assert seen > 2
+
+
+def test_embeddings_come_in_order_and_find_what_shares_words(server: Server):
+    """As `tasks.embedding` asks for them, in more than one batch."""
+    main = linefile.Server("main", f"{server.url}/v1", "", "m", None, 8192, None, "bge-m3")
+    texts = [f"회의는 {number}월에 열린다" for number in range(1, 100)] + ["도서관은 아홉 시에 문을 연다"]
+    with httpx.Client() as http:
+        model = embedding.of(main, http)
+        assert model is not None
+        vectors = model.vectors(texts)
+        near = embedding.nearness(model.vectors(["도서관은 언제 여나요?"])[0], vectors)
+    assert (model.name, len(vectors)) == ("main/bge-m3", 100)
+    assert near.index(max(near)) == 99
+
+
+@pytest.mark.parametrize("kind", ["down", "loading"])
+def test_a_server_that_gives_no_vectors_now_is_unavailable(server: Server, kind: str):
+    server.misbehave(kind, seconds=30)
+    main = linefile.Server("main", f"{server.url}/v1", "", "m", None, 8192, None, "bge-m3")
+    with httpx.Client() as http, pytest.raises(embedding.Unavailable):
+        embedding.Remote(main, http).vectors(["x"])

@@ -39,7 +39,22 @@ def table(rows: int = 1) -> dict[str, Any]:
     return {"type": "table", "rows": [[{"type": "raw_text", "text": "x"}]] * rows}
 
 
+def pie(segments: int = 1, **fields: Any) -> dict[str, Any]:
+    parts = [{"label": f"{number}", "value": 1, **fields} for number in range(segments)]
+    return {"type": "data_visualization", "title": "x", "chart": {"type": "pie", "segments": parts}}
+
+
+def bars(points: int) -> dict[str, Any]:
+    data = [{"label": f"{number}", "value": 0} for number in range(points)]
+    return {
+        "type": "data_visualization",
+        "title": "x" * 50,
+        "chart": {"type": "bar", "series": [{"name": "a", "data": data}]},
+    }
+
+
 WITHIN = [
+    [pie(12, label="x" * 20), bars(20)],
     [section("x" * 3000)],
     [field(2000)],
     [{"type": "header", "text": plain("x" * 150)}],
@@ -53,6 +68,17 @@ WITHIN = [
     [section(accessory=button())],
 ]
 BEYOND = [
+    ([pie(13)], "no more than 12 items allowed [json-pointer:/blocks/0/chart/segments]"),
+    (
+        [pie(label="x" * 21)],
+        "must be less than 21 characters [json-pointer:/blocks/0/chart/segments/0/label]",
+    ),
+    ([pie(value=0)], "must be a number greater than 0"),
+    ([pie(value="1")], "must be a number greater than 0"),
+    ([bars(21)], "no more than 20 items allowed"),
+    ([{**pie(), "title": "x" * 51}], "must be less than 51 characters [json-pointer:/blocks/0/title]"),
+    ([{**pie(), "chart": {"type": "radar"}}], "must be one of area, bar, line, pie"),
+    ([pie()] * 3, "no more than 2 charts allowed"),
     ([section("x" * 3001)], "must be less than 3001 characters [json-pointer:/blocks/0/text/text]"),
     ([section("")], "must be more than 0 characters [json-pointer:/blocks/0/text/text]"),
     ([field(2001)], "must be less than 2001 characters [json-pointer:/blocks/0/fields/0/text]"),

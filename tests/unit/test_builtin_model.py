@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from playground.model import answers, forms, prompt, summary, tokens
 from playground.model.language import LONGEST_SENTENCE, Tokenizer, is_korean
 from playground.model.shape import BadShape, Shape
+from tasks import plan, recipes
+from tasks.recipes import form
+from tasks.text import document
 
 ARTICLES = pathlib.Path(__file__).parent / "articles"
 ENGLISH = (ARTICLES / "harbour.txt").read_text(encoding="utf-8")
@@ -311,15 +314,15 @@ def test_a_schema_is_filled_with_the_extract():
             "kind": {"const": "x"},
         },
     }
-    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
-    filled = json.loads(answers.write(Shape(), said("The launch went well. Nobody slept much."), 100, form))
+    wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    filled = json.loads(answers.write(Shape(), said("The launch went well. Nobody slept much."), 100, wanted))
     assert filled == {
         "summary": "The launc",
         "points": ["The launch went well."],
         "label": "positive",
         "score": 1,
         "sure": False,
-        "owner": "The launch went well. Nobody slept much.",
+        "owner": "",
         "due": None,
         "items": [{"task": "The launch went well."}, {"task": "Nobody slept much."}],
         "kind": "x",
@@ -327,11 +330,9 @@ def test_a_schema_is_filled_with_the_extract():
 
 
 def test_any_json_and_plain_text():
-    assert json.loads(forms.fill({"type": "json_object"}, "a b", ["a", "b"]) or "") == {
-        "text": "a b",
-        "points": ["a", "b"],
-    }
-    assert forms.fill({"type": "text"}, "a", ["a"]) is None
+    any_json = forms.wanted({"type": "json_object"}, [])
+    assert json.loads(forms.fill(any_json, "a b", ["a", "b"])) == {"text": "a b", "points": ["a", "b"]}
+    assert forms.wanted({"type": "text"}, said("Hello.")) is None
     assert "LLM_URL" in answers.write(Shape(), said("Hello."), 100, {"type": "text"})
 
 
@@ -356,3 +357,35 @@ def test_a_shape_that_no_server_can_have_is_named(changes: dict[str, Any], named
 def test_a_shape_takes_numbers_lists_and_nothing():
     shape = Shape().changed({"queue": None, "tokens_per_second": 12, "models": ["a"], "memory_tokens": 5})
     assert (shape.queue, shape.tokens_per_second, shape.models, shape.memory_tokens) == (None, 12, ("a",), 5)
+
+
+def asked_of(recipe_name: str, text: str, question: str | None = None) -> dict:
+    """The answer to the first call of a recipe, by its instructions alone; it must fit the recipe's form."""
+    recipe = recipes.load().get(recipe_name)
+    [step] = plan.first_steps(recipe, [document.bare(text)], question, 8_192)
+    answer = answers.write(Shape(), step.messages, step.max_tokens)
+    one = form.of(recipe, question)
+    checked = form.check(form.of_items(one, step.items) if step.items else one, answer)
+    assert not isinstance(checked, form.Bad), checked.problems
+    return checked
+
+
+def test_the_recipes_with_a_form_get_sensible_answers_that_fit_it():
+    """So that `make run` shows them without any model, in both languages."""
+    said_of = asked_of("sentiment", "상담원이 친절해서 좋았어요.\n배송이 늦고 고장 났어요.\nIt is a box.")[
+        "items"
+    ]
+    assert [each["sentiment"] for each in said_of] == ["positive", "negative", "neutral"]
+    labels = asked_of("classify", "It broke.\nLovely, thank you!", "complaint, praise")["items"]
+    assert [each["label"] for each in labels] == ["complaint", "praise"]
+    tasks = asked_of(
+        "action-items", "Jane will send the draft by Friday. It rained. 민수 님이 금요일까지 보냅니다."
+    )
+    assert [(each["who"], each["when"]) for each in tasks["items"]] == [
+        ("Jane", "Friday"),
+        ("민수", "금요일"),
+    ]
+    assert asked_of("extract", "이름: 김민수\n금액: 30만 원", "이름, 금액") == {
+        "이름": "김민수",
+        "금액": "30만 원",
+    }

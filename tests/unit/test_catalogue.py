@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from tasks import catalogue
+from tasks import catalogue, recipes
 from tasks.catalogue import LANGUAGES, say
 
 ROOT = pathlib.Path(catalogue.__file__).parents[2]
@@ -18,6 +18,12 @@ CODE = "\n".join(
 GIVEN = {
     "empty": {},
     "no_question": {"recipe", "example"},
+    "no_labels": {"recipe", "example"},
+    "no_fields": {"recipe", "example"},
+    "names": {"recipe", "most", "longest"},
+    "too_many_items": {"recipe", "items", "limit"},
+    "bad_form": {"recipe"},
+    "not_confirmed": {"minutes", "calls"},
     "too_long": {"recipe", "tokens", "limit"},
     "unknown_recipe": {"word", "closest", "recipes"},
     "thread_unreadable": {"code"},
@@ -52,7 +58,7 @@ def places(language: str, key: str) -> set[str]:
 
 def codes_in_the_code() -> set[str]:
     """Every error code that the code can end a job with."""
-    found = set(re.findall(r'\bfail\(\s*\w+,\s*job,\s*"(\w+)"', CODE))
+    found = set(re.findall(r'\bfail\(\s*\w+,\s*(?:done\.)?job,\s*"(\w+)"', CODE))
     for raised in re.findall(r"\b(?:Impossible|Refusal)\(([^)]*)\)", CODE):
         found |= set(re.findall(r'"(\w+)"(?!:)', raised))
     return found
@@ -88,6 +94,24 @@ def test_an_error_says_no_more_than_the_code_gives_it(code):
 
 def test_both_numbers_of_a_limit_are_told():
     assert {"tokens", "limit"} <= places("en", "error.too_long")
+    assert {"items", "limit"} <= places("en", "error.too_many_items")
+
+
+def test_the_fields_and_values_of_the_built_in_recipes_have_words():
+    for recipe in recipes.load():
+        if recipe.form and recipe.name != "extract":
+            (*_, inner) = [form for form in forms(recipe.form) if "enum" not in form]
+            names = {*inner["properties"]}
+            assert {f"column.{name}" for name in names} <= catalogue.keys("ko")
+            said = {value for form in forms(recipe.form) for value in form.get("enum", [])} - {"$names"}
+            assert {f"value.{value}" for value in said} <= catalogue.keys("ko")
+
+
+def forms(schema: dict) -> list[dict]:
+    """A schema and all below it that describe objects or choices, outermost first."""
+    inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    own = [schema] if "enum" in schema or "properties" in schema else []
+    return own + [form for each in inner for form in forms(each)]
 
 
 def test_every_key_that_the_code_names_is_there():
@@ -98,6 +122,8 @@ def test_every_key_that_the_code_names_is_there():
 
 def test_every_text_is_used():
     dynamic = re.findall(r'f"(\w+\.\w*)\{', CODE)
+    # `word` looks a name up in a table, and the names are those of recipes' forms.
+    dynamic += [f"{table}." for table in re.findall(r'\bword\(language, "(\w+)"', CODE)]
     unused = {
         key
         for key in catalogue.keys("en")

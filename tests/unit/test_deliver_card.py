@@ -143,3 +143,58 @@ def test_a_job_without_calls_has_no_trouble(resources, slack: Slack, clock):
     job = accepted(resources.engine)
     trouble(resources, "main", "down")
     assert say("en", "card.trouble_down") not in shown(resources, slack, clock, job)
+
+
+# The plan
+
+
+PLANS = {
+    "map": ("5 parts, then joined; 7 model calls at most", "모델을 최대 7번"),
+    "concat": ("5 parts, one after another; 7 model calls", "모델을 7번"),
+    "items": ("60 items in 7 model calls", "60건을 모델 호출 7번"),
+    "passages": ("the 60 passages of 5 that bear", "5개 구절 가운데"),
+}
+
+
+@pytest.mark.parametrize("kind", PLANS)
+@pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
+def test_a_card_says_what_the_plan_is_while_its_job_waits(resources, slack: Slack, clock, kind, locale):
+    """Before it runs; one call needs no plan."""
+    slack.locales["UANNA"] = locale
+    job = in_line(resources.engine)
+    plan = {"kind": kind, "parts": 5, "items": 60, "calls": 7}
+    set_row(resources.engine, Job, job.id, plan=plan)
+    deliver(resources, LANE)
+    assert PLANS[kind][locale == "ko-KR"] in slack.texts()[0]
+    clock.move(MINUTE)
+    set_row(resources.engine, Job, job.id, state=JobState.RUNNING)
+    do(resources.engine, posts.refresh_card, job.id)
+    deliver(resources, LANE)
+    assert PLANS[kind][locale == "ko-KR"] not in slack.texts()[0]
+
+
+@pytest.mark.parametrize(
+    ("locale", "asks", "left"),
+    [("en-US", "Run it", "about 1 to 2 minutes left"), ("ko-KR", "실행", "약 1~2분 남음")],
+)
+def test_a_held_plan_asks_with_its_numbers_and_two_buttons(
+    resources, slack: Slack, clock, locale, asks, left
+):
+    """How many calls, about how long, and how many begin without asking."""
+    slack.locales["UANNA"] = locale
+    job = in_line(resources.engine)
+    plan = {"kind": "items", "parts": 50, "items": 1000, "calls": 50}
+    set_row(resources.engine, Job, job.id, plan=plan, held=True, left_from=60, left_to=120)
+    deliver(resources, LANE)
+    [card] = slack.messages
+    assert all(word in card["text"] for word in ("50", "40", left))
+    buttons = [
+        (one["text"]["text"], one["action_id"], one["value"]) for one in card["blocks"][-1]["elements"]
+    ]
+    assert buttons[0] == (asks, "confirm", f"{job.id}:1")
+    assert buttons[1][1] == "cancel"
+    clock.move(MINUTE)
+    set_row(resources.engine, Job, job.id, held=False)
+    do(resources.engine, posts.refresh_card, job.id)
+    deliver(resources, LANE)
+    assert [one["action_id"] for one in card["blocks"][-1]["elements"]] == ["cancel"]

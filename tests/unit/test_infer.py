@@ -1,5 +1,6 @@
 """The infer stage: one turn, one call, one outcome, whatever the model server does."""
 
+import json
 from datetime import timedelta
 
 import httpx
@@ -7,11 +8,13 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from db import backends, jobs, line, session
-from db.models import Backend, Job, Post, Step
+from db import backends, jobs, line, passages, session
+from db.models import Backend, Job, Passage, Post, Step, Turn
 from db.states import JobState, PostKind, PostState, StepState
+from tasks import recipes
 from tasks.infer import hold, stage
 from tasks.infer.stage import infer, serve
+from tasks.recipes import form
 from tasks.stopping import GRACE
 from tests import fakes
 from tests.fakes import (
@@ -515,3 +518,144 @@ def test_a_claim_that_took_as_long_as_its_lease_asks_nobody(resources, clock, mo
     assert model.asked == []
     [step] = rows(resources.engine, Step)
     assert (step.state, step.attempts) == ("waiting", 0)
+
+
+# Answers in JSON
+
+
+def labelled(*labels: str) -> fakes.Reply:
+    """A model that labels the items of its call."""
+    said = [{form.ROW: row, "label": label, "sure": "high"} for row, label in enumerate(labels, 1)]
+    return fakes.says(json.dumps({"items": said}, ensure_ascii=False))
+
+
+def items_job(resources, *sizes: int, **changes) -> Job:
+    """A job to classify, with a call for each of `sizes` items."""
+    job = accepted(resources.engine, recipe="classify", **changes)
+    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    steps = [a_step(kind="items", items=size) for size in sizes]
+    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", "a, b", steps, NOW)
+    return job
+
+
+def test_a_server_is_asked_to_hold_the_model_to_the_form(resources):
+    """llama.cpp and vLLM take the schema as response_format; recipes without a form send none."""
+    items_job(resources, 2)
+    model = run(resources, Model(labelled("a", "b")))
+    sent = model.asked[0]["response_format"]["json_schema"]["schema"]
+    assert sent == form.of_items(form.of(recipes.load().get("classify"), "a, b"), 2)
+    in_line(resources.engine)
+    assert "response_format" not in run(resources, Model()).asked[0]
+
+
+def test_a_server_that_refuses_the_form_is_asked_without_it_from_then_on(resources):
+    """Learned from one 400, in the same turn; the answer is checked all the same."""
+    job = items_job(resources, 1, 1)
+    refusal = fakes.refuses(400, {"error": {"message": "response_format is not supported"}})
+    first = run(resources, Model(refusal, labelled("a")))
+    assert ["response_format" in asked for asked in first.asked] == [True, False]
+    second = run(resources, Model(labelled("b")))
+    assert ["response_format" in asked for asked in second.asked] == [False]
+    assert the(resources.engine, Job, job.id).state is JobState.ANSWERED
+
+
+def test_a_refusal_for_another_reason_teaches_nothing_about_the_form(resources):
+    items_job(resources, 1)
+    model = run(resources, Model(otherwise=fakes.refuses(400, {"error": {"message": "bad temperature"}})))
+    assert len(model.asked) == 2
+    assert resources.without_forms == set()
+
+
+def test_the_answers_of_all_calls_become_one_result_in_order(resources):
+    job = items_job(resources, 2, 1)
+    run(resources, Model(labelled("a", "b")))
+    run(resources, Model(labelled("a")))
+    after = the(resources.engine, Job, job.id)
+    assert after.state is JobState.ANSWERED
+    said = json.loads(after.result)["items"]
+    assert [(each["row"], each["answer"]["label"]) for each in said] == [(1, "a"), (2, "b"), (3, "a")]
+
+
+def test_a_broken_answer_is_asked_for_once_more_with_what_is_wrong(resources, bell):
+    """One repair call, in the step's own place; both calls are charged."""
+    job = items_job(resources, 2)
+    run(resources, Model(labelled("a", "nonsense")))
+    [step] = rows(resources.engine, Step)
+    assert (step.state, step.kind, step.answer) == (StepState.WAITING, "repair", "")
+    assert the(resources.engine, Job, job.id).state is JobState.WAITING
+    [turn] = rows(resources.engine, Turn)
+    assert (turn.in_line, turn.service) == (True, 10 + 2 * 3)
+    model = run(resources, Model(labelled("a", "b")))
+    assert "nonsense" in model.asked[0]["messages"][-2]["content"]
+    assert "is not one of ['a', 'b']" in model.asked[0]["messages"][-1]["content"]
+    assert the(resources.engine, Job, job.id).state is JobState.ANSWERED
+    [turn] = rows(resources.engine, Turn)
+    assert turn.service > 16
+
+
+def test_an_answer_that_breaks_its_form_twice_ends_the_job_with_what_there_is(resources):
+    job = accepted(resources.engine, recipe="action-items")
+    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", None, [a_step()], NOW)
+    run(resources, Model(fakes.says("Jane sends it.")))
+    run(resources, Model(fakes.says("Jane sends it, I said.")))
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.error) == (JobState.FAILED, "bad_form")
+    assert after.result == "Jane sends it, I said."
+    again = do(resources.engine, jobs.retry, job.id, 1, NOW, MINUTE)
+    assert again.result is None
+
+
+def test_items_without_a_usable_answer_do_not_fail_the_others(resources):
+    job = items_job(resources, 2)
+    for _ in range(2):
+        run(resources, Model(labelled("a", "nonsense")))
+    after = the(resources.engine, Job, job.id)
+    assert after.state is JobState.ANSWERED
+    assert [each["answer"] and each["answer"]["label"] for each in json.loads(after.result)["items"]] == [
+        "a",
+        None,
+    ]
+
+
+def test_no_usable_answer_for_any_item_is_a_failure(resources):
+    job = items_job(resources, 1)
+    for _ in range(2):
+        run(resources, Model(fakes.says("No.")))
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.error, after.result) == (JobState.FAILED, "bad_form", "No.")
+
+
+def test_a_broken_answer_of_a_cancelled_job_is_not_asked_for_again(resources):
+    job = items_job(resources, 1)
+
+    def cancels(call):
+        do(resources.engine, jobs.cancel, job.id, NOW)
+        return fakes.says("No.")(call)
+
+    run(resources, Model(cancels))
+    assert the(resources.engine, Job, job.id).state is JobState.CANCELLED
+    assert [step.state for step in rows(resources.engine, Step)] == [StepState.CANCELLED]
+
+
+def test_what_a_model_wrote_instead_of_its_form_stays_out_of_the_log(resources):
+    """I10: the log says how many problems there were, and not which."""
+    items_job(resources, 1)
+    with structlog.testing.capture_logs() as logs:
+        run(resources, Model(labelled("secret words")))
+    assert any(entry["event"] == "step.bad_form" for entry in logs)
+    assert "secret" not in str(logs)
+
+
+def test_an_answer_from_passages_says_where_they_stand(resources):
+    """With the page, so that a person can look it up; in the language of the question."""
+    job = accepted(resources.engine, recipe="ask")
+    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    plan = {"kind": "passages", "parts": 9, "items": 2, "calls": 1}
+    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", "언제?", [a_step()], NOW, plan=plan)
+    fields = {"job_id": job.id, "name": "a.pdf", "text": "x", "model": "m", "digest": "", "vector": b""}
+    read = [Passage(**fields, ordinal=n, number=n or None, page=n) for n in range(3)]
+    do(resources.engine, passages.keep, job.id, read)
+    run(resources, Model(fakes.says("5월입니다 [2].")))
+    result = the(resources.engine, Job, job.id).result
+    assert result == "5월입니다 [2].\n\n**근거 구절**\n\n- [2] a.pdf, 2쪽"

@@ -3,8 +3,8 @@
 import pytest
 
 from db import jobs
-from db.models import Job, Post, Step
-from db.states import JobState, Origin, PostKind
+from db.models import Job, Post, Source, Step
+from db.states import JobState, Origin, PostKind, StepState
 from tasks import children, pipeline, recipes, slack
 from tasks.prepare import stage
 from tasks.prepare.stage import prepare
@@ -270,3 +270,49 @@ def test_a_process_that_ends_at_once_gives_its_job_back(resources, bell, monkeyp
     after = the(resources.engine, Job, job.id)
     assert (after.state, after.claims, after.lease_until) == (JobState.PREPARING, 0, NOW)
     assert do(resources.engine, jobs.claim, job.id, NOW + SECOND, LEASE) is not None
+
+
+# Items and plans
+
+
+def classified(resources, text: str, **changes) -> Job:
+    job = accepted(resources.engine, recipe="classify", text=text, **changes)
+    prepare(resources, job.id)
+    return the(resources.engine, Job, job.id)
+
+
+def test_a_pasted_table_is_kept_so_that_the_answers_go_back_beside_its_rows(resources):
+    """The first line names the labels, the rest is the table."""
+    job = classified(resources, "불만, 칭찬\nid\t글\n1\t늦었어요\n2\t좋아요")
+    [source] = rows(resources.engine, Source)
+    assert (source.header, source.rows) == (["id", "글"], [["1", "늦었어요"], ["2", "좋아요"]])
+    [step] = rows(resources.engine, Step)
+    assert (step.kind, step.items, job.question) == ("items", 2, "불만, 칭찬")
+    assert job.plan == {"kind": "items", "parts": 1, "items": 2, "calls": 1}
+
+
+def test_a_plan_of_more_calls_than_the_recipe_makes_waits_for_a_word(resources, bell):
+    """Nobody is rung but for the card."""
+    job = classified(resources, "a, b\n" + "It broke again.\n" * 1_100)
+    assert (job.state, job.held) == (JobState.WAITING, True)
+    assert job.plan["calls"] > resources.recipes.get("classify").max_calls
+    assert {step.state for step in rows(resources.engine, Step)} == {StepState.HELD}
+    assert bell.rung == [("deliver", "slack/C1")]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "text", "code"),
+    [
+        ("classify", "불만: 늦었어요", "no_labels"),
+        ("classify", ": 늦었어요", "no_labels"),
+        ("extract", ": 민수", "no_fields"),
+        ("extract", ", ".join(f"f{n}" for n in range(21)) + ": 민수", "names"),
+        ("extract", "x" * 61 + ": 민수", "names"),
+        ("classify", "a, b\n" + "x\n" * 5_001, "too_many_items"),
+        ("classify", "a, b", "empty"),
+    ],
+)
+def test_names_and_rows_that_cannot_be_are_told(resources, recipe, text, code):
+    job = accepted(resources.engine, recipe=recipe, text=text)
+    prepare(resources, job.id)
+    assert outcome(resources, job)[0] == code

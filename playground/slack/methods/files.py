@@ -22,6 +22,8 @@ def get_upload_url(slack: Slack, call: Call) -> dict[str, Any]:
     if size > files.LARGEST:
         raise SlackError("file_upload_size_restricted")
     file = files.begin(slack, BOT_USER, name, size)
+    if alt := call.text("alt_txt"):
+        file["alt_txt"] = alt[:1000]
     return {"upload_url": f"{slack.config.url}/files/upload/{file['id']}", "file_id": file["id"]}
 
 
