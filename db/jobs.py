@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session, defer
 
-from db import events, posts, turns
+from db import events, posts, turns, uploads
 from db.models import Job, Step
 from db.session import add_if_missing
 from db.states import ENDED, OPEN, JobState, PostKind, StepState
@@ -25,6 +25,9 @@ def new_id() -> str:
 
 
 NORMAL = Rank()
+
+# One thing that was sent, as its card tells it (tasks.understood).
+Understood = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,20 @@ def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job
     return session.scalars(taken).one_or_none()
 
 
+def renew(session: Session, job_id: str, fence: int, now: datetime, lease: timedelta) -> bool:
+    """Keep the claim of a job whose preparing takes long. False: it was lost, or the job was ended; stop.
+
+    A lease that ran out may be renewed: whoever takes the job in its place raises the fence (I6).
+    """
+    kept = (
+        update(Job)
+        .where(Job.id == job_id, Job.fence == fence, Job.state == JobState.PREPARING)
+        .values(lease_until=now + lease)
+        .returning(Job.id)
+    )
+    return session.scalar(kept) is not None
+
+
 def prepared(
     session: Session,
     job_id: str,
@@ -107,11 +124,13 @@ def prepared(
     steps: Sequence[NewStep],
     now: datetime,
     rank: Rank = NORMAL,
+    understood: Understood | None = None,
 ) -> bool:
     """Put a prepared job's steps in line. False: the claim was lost, nothing changed (I6)."""
     job = _held(session, job_id, fence)
     if job is None:
         return False
+    job.understood = understood
     job.state = JobState.WAITING
     job.lease_until = None
     job.question = question
@@ -154,12 +173,19 @@ def add_steps(
 
 
 def cannot_prepare(
-    session: Session, job_id: str, fence: int, error: str, params: dict[str, Any], now: datetime
+    session: Session,
+    job_id: str,
+    fence: int,
+    error: str,
+    params: dict[str, Any],
+    now: datetime,
+    understood: Understood | None = None,
 ) -> bool:
     """End a job that preparing found impossible. False: the claim was lost, nothing changed (I6)."""
     job = _held(session, job_id, fence)
     if job is None:
         return False
+    job.understood = understood
     fail(session, job, error, params, now)
     return True
 
@@ -212,6 +238,7 @@ def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: 
     job.fence += 1
     job.lease_until = job.started_at = job.ended_at = None
     job.error, job.error_params = None, {}
+    job.understood = None
     job.created_at = now
     job.deadline = now + patience
     events.record(session, job.id, "retried", now, attempt=job.attempt)
@@ -284,6 +311,8 @@ def _end(session: Session, job: Job, state: JobState, now: datetime) -> None:
     job.ended_at = now
     job.lease_until = None
     job.fence += 1
+    if state is not JobState.FAILED:  # Whose Retry reads them anew.
+        uploads.delete(session, job.id)
     # Only the waiting ones: whoever runs a step holds a slot of the server until its stream is closed.
     session.execute(
         update(Step)
