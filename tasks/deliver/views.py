@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from db.models import Job
 from db.states import OPEN, JobState
-from tasks import actions, place
+from tasks import actions, place, understood
 from tasks.catalogue import say
 from tasks.deliver import blocks, markdown
 from tasks.deliver.blocks import Button, Message
@@ -36,6 +36,7 @@ def card(language: str, job: Job, called: str, scene: Scene, moved: dict[str, st
     lines = [_state(language, job, blocks.escape(called), scene)]
     if job.state in {JobState.WAITING, JobState.RUNNING} and scene.trouble in _TOLD_TROUBLES:
         lines.append(say(language, f"card.trouble_{scene.trouble}"))
+    lines += understood.lines(language, job, blocks.escape)
     if moved:
         advice = channel_advice(language, moved["reason"])
         lines.append(say(language, "card.moved", channel=moved["left"], advice=advice))
@@ -71,14 +72,13 @@ def plain_result(language: str, job: Job, part: int) -> Message:
 
 def failure(language: str, job: Job, called: str) -> Message:
     """What failed, what to do, a reference, and the way to try again."""
-    values = {name: blocks.escape(str(value)) for name, value in job.error_params.items()}
     reference = say(language, "failure.reference", reference=job.id)
     retry = Button(
         actions.RETRY, say(language, "button.retry"), str(actions.Attempt(job.id, job.attempt)), "primary"
     )
     return blocks.failure(
         say(language, "failure.title", recipe=blocks.escape(called)),
-        say(language, f"error.{job.error}", **values),
+        understood.reason(language, job, blocks.escape),
         reference=reference,
         mention=job.requester,
         buttons=[retry],

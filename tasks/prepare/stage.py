@@ -1,37 +1,35 @@
 """A received job becomes steps in the line."""
 
-from datetime import timedelta
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 import structlog
 
 from db import jobs, posts, session
-from db.jobs import NewStep
+from db.jobs import NewStep, Understood
 from db.models import Job
-from db.states import Origin
-from tasks import plan, slack
+from tasks import plan, understood
 from tasks.linefile import Server
-from tasks.prepare import thread
-from tasks.recipes import Recipe, split_request
+from tasks.prepare import material
+from tasks.prepare.hold import LEASE, Hold, Lost
+from tasks.prepare.impossible import Impossible
+from tasks.prepare.material import Material
+from tasks.recipes import Recipe
 from tasks.resources import Resources
-from tasks.text import clean
 
 log = structlog.get_logger()
-
-# Longer than the pool lets a task run (tasks.pipeline.PREPARE_TIME_LIMIT).
-LEASE = timedelta(seconds=30)
 
 # For a learned limit, of which this process knows nothing: bells too many find no free slot and go home.
 MOST_BELLS = 16
 
 
-class Impossible(Exception):
-    """The job cannot be done as asked; the person is told `error.<code>` from the catalogue."""
+@dataclass(frozen=True)
+class Prepared:
+    """What a job's input came to."""
 
-    def __init__(self, code: str, /, **params: str | int) -> None:
-        super().__init__(code)
-        self.code = code
-        self.params = params
+    question: str | None
+    steps: list[NewStep]
+    understood: Understood
 
 
 def prepare(resources: Resources, job_id: str) -> None:
@@ -40,34 +38,44 @@ def prepare(resources: Resources, job_id: str) -> None:
         job = jobs.claim(transaction, job_id, resources.clock(), LEASE)
     if job is None:
         return
+    made = Material()
     try:
         server = _server(resources, job)
-        question, steps = _plan(resources, job, server)
+        prepared = _prepare(resources, job, server, made)
     except Impossible as impossible:
         log.info("job.impossible", code=impossible.code)
-        _end(resources, job, impossible)
+        _end(resources, job, impossible, made)
+    except Lost:
+        log.info("job.lost")
+        return
     except sa.exc.DBAPIError:
         # The database's trouble is not the job's: its lease runs out and it is prepared again.
         raise
     except Exception:  # A door to what reads people's input: the person must not wait for a bug to repeat.
         log.exception("job.broke", reference=job.id)
-        _end(resources, job, Impossible("bug"))
+        _end(resources, job, Impossible("bug"), made)
     else:
-        with session.transaction(resources.engine) as transaction:
-            rank = resources.line.rank(job.requester)
-            jobs.prepared(
-                transaction, job.id, job.fence, server.name, question, steps, resources.clock(), rank
-            )
-        log.info("job.prepared", steps=len(steps))
-        resources.bell.ring_infer(server.name, min(len(steps), server.limit or MOST_BELLS))
+        _put_in_line(resources, job, server, prepared)
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
 
 
-def _end(resources: Resources, job: Job, impossible: Impossible) -> None:
+def _put_in_line(resources: Resources, job: Job, server: Server, prepared: Prepared) -> None:
+    question, steps = prepared.question, prepared.steps
+    with session.transaction(resources.engine) as transaction:
+        rank, now = resources.line.rank(job.requester), resources.clock()
+        jobs.prepared(
+            transaction, job.id, job.fence, server.name, question, steps, now, rank, prepared.understood
+        )
+    log.info("job.prepared", steps=len(steps))
+    resources.bell.ring_infer(server.name, min(len(steps), server.limit or MOST_BELLS))
+
+
+def _end(resources: Resources, job: Job, impossible: Impossible, made: Material) -> None:
+    told = understood.rows(made.documents, made.left_out, 1)
     with session.transaction(resources.engine) as transaction:
         jobs.cannot_prepare(
-            transaction, job.id, job.fence, impossible.code, impossible.params, resources.clock()
+            transaction, job.id, job.fence, impossible.code, impossible.params, resources.clock(), told
         )
 
 
@@ -78,45 +86,25 @@ def _server(resources: Resources, job: Job) -> Server:
     return serving[0] if serving else resources.line.servers[0]
 
 
-def _plan(resources: Resources, job: Job, server: Server) -> tuple[str | None, list[NewStep]]:
+def _prepare(resources: Resources, job: Job, server: Server, made: Material) -> Prepared:
+    """Read, then plan. What was read stands in `made` also when that fails: the person is told of it."""
     recipe = resources.recipes.get(job.recipe)
     if recipe is None:
         raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
-    question, text = _material(resources, job, recipe)
-    if not text:
-        raise Impossible("empty")
-    if recipe.needs_question and not question:
+    material.read(resources, job, recipe, Hold(resources, job), made)
+    if not made.documents:
+        raise Impossible("unread" if made.left_out else "empty")
+    if recipe.needs_question and not made.question:
         raise Impossible("no_question", recipe=recipe.name, example=recipe.example.en)
+    steps = _plan(recipe, made, server.context)
+    return Prepared(made.question, steps, understood.rows(made.documents, made.left_out, len(steps)))
+
+
+def _plan(recipe: Recipe, made: Material, context: int) -> list[NewStep]:
     try:
-        specs = plan.first_steps(recipe, text, question, server.context)
+        specs = plan.first_steps(recipe, material.joined(made.documents), made.question, context)
     except plan.TooLong as error:
         raise Impossible("too_long", recipe=recipe.name, tokens=error.tokens, limit=error.limit) from error
     except plan.ContextTooSmall as error:
         raise Impossible("context_small", recipe=recipe.name, tokens=error.context_tokens) from error
-    return question, [NewStep(temperature=recipe.temperature, **vars(spec)) for spec in specs]
-
-
-def _material(resources: Resources, job: Job, recipe: Recipe) -> tuple[str | None, str]:
-    """The question, if the recipe takes one, and the text to work on."""
-    if job.material_ts is not None and job.channel is not None:
-        return clean.clean_slack(job.text, {}).strip() or None, _thread(
-            resources, job, job.channel, job.material_ts
-        )
-    question, text = split_request(recipe, _text(resources, job))
-    # A question with nothing beside it: the model answers from what it knows.
-    return question, text or (question or "" if recipe.needs_question else "")
-
-
-def _text(resources: Resources, job: Job) -> str:
-    if job.origin is Origin.API:
-        return clean.clean(job.text)
-    return clean.clean_slack(job.text, thread.people_in(resources, job.team, [{"text": job.text}]))
-
-
-def _thread(resources: Resources, job: Job, channel: str, thread_ts: str) -> str:
-    try:
-        return thread.read(resources, job.team, channel, thread_ts, leave_out=job.message_ts)
-    except slack.ERRORS as error:
-        problem = slack.problem(error)
-        waiting = problem.trouble in {slack.Trouble.WAIT, slack.Trouble.UNCLEAR}
-        raise Impossible("slack_down" if waiting else "thread_unreadable", code=problem.code) from error
+    return [NewStep(temperature=recipe.temperature, **vars(spec)) for spec in specs]

@@ -1,0 +1,164 @@
+"""What a request is about: its words, the thread, linked messages and files, as a question and documents."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from db import session, uploads
+from db.models import Job
+from db.states import Origin
+from tasks import slack
+from tasks.prepare import fetch, links, thread
+from tasks.prepare.extract import child
+from tasks.prepare.extract.problem import Problem, over
+from tasks.prepare.hold import Hold
+from tasks.prepare.impossible import Impossible
+from tasks.prepare.thread import Thread
+from tasks.recipes import Recipe, split_request
+from tasks.resources import Resources
+from tasks.text import clean
+from tasks.text.document import Document, Section
+
+log = structlog.get_logger()
+
+MOST_FILES = 20
+# Words beside a file are what is asked of it; a longer text is one more thing to work on.
+_LONGEST_ASKED = 1000
+
+
+@dataclass
+class Material:
+    """All that was read, and what was not: {name, problem, params} each."""
+
+    question: str | None = None
+    documents: list[Document] = field(default_factory=list)
+    left_out: list[dict[str, Any]] = field(default_factory=list)
+
+    def leave_out(self, name: str, problem: Problem) -> None:
+        """Note that something could not be read; the rest of the request goes on."""
+        log.info("input.left_out", problem=problem.code)
+        self.left_out.append({"name": name, "problem": problem.code, "params": problem.params})
+
+
+def read(resources: Resources, job: Job, recipe: Recipe, hold: Hold, made: Material) -> None:
+    """Read everything into `made`. Raises Impossible when Slack does not answer, and Lost."""
+    text, linked = (job.text, []) if job.origin is Origin.API else links.take(job.text)
+    files = list(job.files)
+    if job.material_ts is not None and job.channel is not None:
+        found = _thread(resources, job, job.channel, job.material_ts)
+        made.documents += _conversation(found.text, "")
+        files += found.files
+    for number, link in enumerate(linked, 1):
+        files += _follow(resources, job, link, f"#{number}" if len(linked) > 1 else "", made)
+    with tempfile.TemporaryDirectory(prefix="threadline-") as folder:
+        _read_files(resources, job, _once(files), Path(folder), hold, made)
+    words = _words(resources, job, text)
+    made.question, own = _asked(recipe, words, bool(made.documents or made.left_out))
+    if own:
+        made.documents.insert(0, Document("", "text", [Section(own)]))
+
+
+def joined(documents: Sequence[Document]) -> str:
+    """All documents as one text; of several, each stands under its name."""
+    if len(documents) == 1:
+        return documents[0].text
+    return "\n\n".join(f"# {found.name}\n\n{found.text}" if found.name else found.text for found in documents)
+
+
+def _asked(recipe: Recipe, words: str, has_material: bool) -> tuple[str | None, str]:
+    """The question or wish, and the text to work on."""
+    if has_material and len(words) <= _LONGEST_ASKED:
+        return words or None, ""
+    question, text = split_request(recipe, words)
+    if has_material:
+        return question, text
+    # A question with nothing beside it: the model answers from what it knows.
+    return question, text or (question or "" if recipe.needs_question else "")
+
+
+def _words(resources: Resources, job: Job, text: str) -> str:
+    if job.origin is Origin.API:
+        return clean.clean(text)
+    names = thread.people_in(resources, job.team, [{"text": text}])
+    return clean.clean_slack(text, names).strip()
+
+
+def _conversation(text: str, name: str) -> list[Document]:
+    return [Document(name, "thread", [Section(text)])] if text else []
+
+
+def _thread(resources: Resources, job: Job, channel: str, thread_ts: str, only: str | None = None) -> Thread:
+    try:
+        return thread.read(resources, job.team, channel, thread_ts, job.message_ts, only)
+    except slack.ERRORS as error:
+        problem = slack.problem(error)
+        waiting = problem.trouble in {slack.Trouble.WAIT, slack.Trouble.UNCLEAR}
+        raise Impossible("slack_down" if waiting else "thread_unreadable", code=problem.code) from error
+
+
+def _follow(
+    resources: Resources, job: Job, link: links.Link, name: str, made: Material
+) -> list[dict[str, str]]:
+    """Read what a link points to; returns the files there."""
+    try:
+        links.check(resources, job, link)
+        only = link.ts if link.thread_ts else None
+        found = _thread(resources, job, link.channel, link.thread_ts or link.ts, only)
+    except Problem as problem:
+        made.leave_out(name, problem)
+        return []
+    except Impossible as impossible:
+        if impossible.code == "slack_down":
+            raise
+        made.leave_out(name, Problem("link_unreadable", reason=impossible.params["code"]))
+        return []
+    made.documents += _conversation(found.text, name)
+    return found.files
+
+
+def _once(files: list[dict[str, str]]) -> list[dict[str, str]]:
+    return list({file["id"]: file for file in files}.values())
+
+
+def _read_files(
+    resources: Resources, job: Job, files: list[dict[str, str]], folder: Path, hold: Hold, made: Material
+) -> None:
+    with session.reading(resources.engine) as reading:
+        kept = uploads.names(reading, job.id)
+    for number, file in enumerate(files):
+        try:
+            if number >= MOST_FILES:
+                raise over("too_many", len(files), MOST_FILES)
+            fetched = fetch.fetch(resources, file, folder, hold)
+            _read_file(fetched.path, fetched.name, fetched.hint, hold, made)
+        except Problem as problem:
+            made.leave_out(file["name"] or file["id"], problem)
+    for upload_id, name in kept:
+        with session.reading(resources.engine) as reading:
+            content = uploads.content(reading, upload_id)
+        path = folder / f"upload-{upload_id}"
+        path.write_bytes(content or b"")
+        try:
+            _read_file(path, name, "", hold, made)
+        except Problem as problem:
+            made.leave_out(name, problem)
+
+
+def _read_file(path: Path, name: str, hint: str, hold: Hold, made: Material) -> None:
+    found = child.read(path, name, hint, hold.left(), hold.keep)
+    path.unlink()
+    if isinstance(found, Document):
+        made.documents.append(found)
+        return
+    for member, file in found:
+        try:
+            inner = child.read(Path(file), member, "", hold.left(), hold.keep)
+            if not isinstance(inner, Document):
+                raise Problem("nested")
+            made.documents.append(replace(inner, name=f"{name}/{member}"))
+        except Problem as problem:
+            made.leave_out(f"{name}/{member}", problem)
