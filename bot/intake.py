@@ -1,13 +1,14 @@
 """The one way in, for both doors: commit the job, then ring."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from db import jobs, posts, session
+from db import jobs, posts, session, uploads
 from db.models import Job
 from db.states import Origin
 from tasks.catalogue import say
@@ -46,6 +47,8 @@ class Request:
     requester: str
     recipe: str
     text: str
+    # Slack's: {id, name} each.
+    files: list[dict[str, str]] = field(default_factory=list)
     message_key: str | None = None
     channel: str | None = None
     # Where the answer goes; None: under a card of its own.
@@ -57,13 +60,15 @@ class Request:
     callback_url: str | None = None
 
 
-def accept(resources: Resources, request: Request) -> Job:
+def accept(resources: Resources, request: Request, uploaded: Sequence[tuple[str, bytes]] = ()) -> Job:
     """The job for a request: a new one, committed, or the one that an earlier delivery made (I1, I2).
+
+    `uploaded` are files that came with it: (name, content) each.
 
     Raises TooMany over MOST_OPEN, and NotSaved when the database cannot be reached or does not answer in time.
     """
     now = resources.clock()
-    asked: dict[str, Any] = {name: _storable(value) for name, value in vars(request).items()}
+    asked: dict[str, Any] = {name: _column(value) for name, value in vars(request).items()}
     job = Job(
         id=jobs.new_id(),
         created_at=now,
@@ -72,7 +77,7 @@ def accept(resources: Resources, request: Request) -> Job:
     )
     try:
         with session.transaction(resources.engine) as transaction:
-            earlier = _add(transaction, job, resources.settings.most_open)
+            earlier = _add(transaction, job, uploaded, resources.settings.most_open)
     except SQLAlchemyError as error:
         raise NotSaved(type(error).__name__) from error
     if earlier is not None:
@@ -87,7 +92,7 @@ def accept(resources: Resources, request: Request) -> Job:
     return job
 
 
-def _add(transaction: Session, job: Job, most_open: int) -> Job | None:
+def _add(transaction: Session, job: Job, uploaded: Sequence[tuple[str, bytes]], most_open: int) -> Job | None:
     """Insert a job, or give the one that an earlier delivery made: that one has its place, also at the cap.
 
     Requests of one person that come at the same moment are not counted by each other on PostgreSQL: a lock for
@@ -95,6 +100,7 @@ def _add(transaction: Session, job: Job, most_open: int) -> Job | None:
     """
     is_full = jobs.count_open(transaction, job.team, job.requester) >= most_open
     if not is_full and jobs.add(transaction, job):
+        uploads.keep(transaction, job.id, uploaded)
         return None
     earlier = jobs.find(transaction, job.source_key, job.message_key)
     if earlier is None:
@@ -104,8 +110,10 @@ def _add(transaction: Session, job: Job, most_open: int) -> Job | None:
     return earlier
 
 
-def _storable(value: str | None) -> str | None:
+def _column(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) and not isinstance(value, Origin) else value
+
+
+def storable(value: str) -> str:
     """PostgreSQL stores neither NUL nor half a surrogate pair, and both arrive in JSON."""
-    if value is None or isinstance(value, Origin):
-        return value
     return value.replace("\x00", "").encode("utf-8", "replace").decode()

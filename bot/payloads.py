@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from bot.intake import Request
+from bot.intake import Request, storable
 from db.states import Origin
 from tasks.actions import Attempt
 from tasks.recipes import Asked, Recipes
 
 Payload = Mapping[str, Any]
+
+MOST_FILES = 100
+"""More than one message of Slack's can have; how many are read, preparing decides and says."""
+
+_FILE_ID = re.compile(r"F[A-Z0-9]{2,30}")
 
 _MENTION_FIRST = re.compile(r"^\s*<@[UW][A-Z0-9]+(?:\|[^>]*)?>[\s:,]*")
 
@@ -102,7 +107,7 @@ def is_direct(body: Payload) -> bool:
 def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
     """Read a mention or a direct message; None when there is nobody to answer. Raises Malformed.
 
-    In a thread, a message that brings no text of its own takes the thread as its text.
+    In a thread, a message that brings neither text nor files of its own takes the thread as its text.
     """
     event = _part(body, "event")
     subtype = None if event.get("subtype") is None else _word(event, "subtype")
@@ -112,7 +117,11 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
     team, channel, ts = _word(body, "team_id"), _word(event, "channel"), _word(event, "ts", 32)
     thread = _word(event, "thread_ts", 32) if event.get("thread_ts") else None
     text = event["text"] if isinstance(event.get("text"), str) else ""
+    files = _files(event)
     asked = recipes.parse_command(_without_us(text, body))
+    if files and asked.unknown and recipes.closest(asked.unknown) is None:
+        # A word beside a file is a wish about it, unless it nearly names a recipe.
+        asked = Asked(asked.recipe, asked.text)
     return Request(
         source_key=f"event:{_word(body, 'event_id', 200)}",
         message_key=f"message:{team}:{channel}:{ts}",
@@ -124,7 +133,8 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
         message_ts=ts,
         recipe=asked.unknown or asked.recipe.name,
         text=asked.text,
-        material_ts=thread if thread and _brings_no_text(asked) else None,
+        files=files,
+        material_ts=thread if thread and not files and _brings_no_text(asked) else None,
     )
 
 
@@ -144,6 +154,7 @@ def shortcut(body: Payload, recipes: Recipes) -> Request:
         message_ts=ts,
         recipe=recipes.default.name,
         text=clicked["text"] if isinstance(clicked.get("text"), str) else "",
+        files=_files(clicked),
         response_url=_word(body, "response_url", 1000),
     )
 
@@ -165,6 +176,21 @@ def press(body: Payload) -> Press:
 def _brings_no_text(asked: Asked) -> bool:
     """Only a recipe's name, or only a question about what was said."""
     return not asked.text or (asked.recipe.needs_question and "\n" not in asked.text)
+
+
+def _files(message: Payload) -> list[dict[str, str]]:
+    """The ids and names of what is attached; where it lies is asked when it is fetched."""
+    files = message.get("files")
+    named = [
+        (file.get("id"), file.get("name") or file.get("title"))
+        for file in (files if isinstance(files, list) else [])
+        if isinstance(file, Mapping) and file.get("mode") != "tombstone"
+    ]
+    return [
+        {"id": file_id, "name": storable(name)[:255] if isinstance(name, str) else ""}
+        for file_id, name in named[:MOST_FILES]
+        if isinstance(file_id, str) and _FILE_ID.fullmatch(file_id)
+    ]
 
 
 def _without_us(text: str, body: Payload) -> str:

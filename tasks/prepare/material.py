@@ -2,46 +2,24 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import structlog
-
-from db import session, uploads
 from db.models import Job
 from db.states import Origin
 from tasks import slack
-from tasks.prepare import fetch, links, thread
-from tasks.prepare.extract import child
-from tasks.prepare.extract.problem import Problem, over
+from tasks.prepare import inputs, links, thread
+from tasks.prepare.extract.problem import Problem
 from tasks.prepare.hold import Hold
 from tasks.prepare.impossible import Impossible
+from tasks.prepare.inputs import Material
 from tasks.prepare.thread import Thread
 from tasks.recipes import Recipe, split_request
 from tasks.resources import Resources
 from tasks.text import clean
 from tasks.text.document import Document, Section
 
-log = structlog.get_logger()
-
-MOST_FILES = 20
 # Words beside a file are what is asked of it; a longer text is one more thing to work on.
 _LONGEST_ASKED = 1000
-
-
-@dataclass
-class Material:
-    """All that was read, and what was not: {name, problem, params} each."""
-
-    question: str | None = None
-    documents: list[Document] = field(default_factory=list)
-    left_out: list[dict[str, Any]] = field(default_factory=list)
-
-    def leave_out(self, name: str, problem: Problem) -> None:
-        """Note that something could not be read; the rest of the request goes on."""
-        log.info("input.left_out", problem=problem.code)
-        self.left_out.append({"name": name, "problem": problem.code, "params": problem.params})
 
 
 def read(resources: Resources, job: Job, recipe: Recipe, hold: Hold, made: Material) -> None:
@@ -55,7 +33,7 @@ def read(resources: Resources, job: Job, recipe: Recipe, hold: Hold, made: Mater
     for number, link in enumerate(linked, 1):
         files += _follow(resources, job, link, f"#{number}" if len(linked) > 1 else "", made)
     with tempfile.TemporaryDirectory(prefix="threadline-") as folder:
-        _read_files(resources, job, _once(files), Path(folder), hold, made)
+        inputs.read(resources, job, files, Path(folder), hold, made)
     words = _words(resources, job, text)
     made.question, own = _asked(recipe, words, bool(made.documents or made.left_out))
     if own:
@@ -118,47 +96,3 @@ def _follow(
         return []
     made.documents += _conversation(found.text, name)
     return found.files
-
-
-def _once(files: list[dict[str, str]]) -> list[dict[str, str]]:
-    return list({file["id"]: file for file in files}.values())
-
-
-def _read_files(
-    resources: Resources, job: Job, files: list[dict[str, str]], folder: Path, hold: Hold, made: Material
-) -> None:
-    with session.reading(resources.engine) as reading:
-        kept = uploads.names(reading, job.id)
-    for number, file in enumerate(files):
-        try:
-            if number >= MOST_FILES:
-                raise over("too_many", len(files), MOST_FILES)
-            fetched = fetch.fetch(resources, file, folder, hold)
-            _read_file(fetched.path, fetched.name, fetched.hint, hold, made)
-        except Problem as problem:
-            made.leave_out(file["name"] or file["id"], problem)
-    for upload_id, name in kept:
-        with session.reading(resources.engine) as reading:
-            content = uploads.content(reading, upload_id)
-        path = folder / f"upload-{upload_id}"
-        path.write_bytes(content or b"")
-        try:
-            _read_file(path, name, "", hold, made)
-        except Problem as problem:
-            made.leave_out(name, problem)
-
-
-def _read_file(path: Path, name: str, hint: str, hold: Hold, made: Material) -> None:
-    found = child.read(path, name, hint, hold.left(), hold.keep)
-    path.unlink()
-    if isinstance(found, Document):
-        made.documents.append(found)
-        return
-    for member, file in found:
-        try:
-            inner = child.read(Path(file), member, "", hold.left(), hold.keep)
-            if not isinstance(inner, Document):
-                raise Problem("nested")
-            made.documents.append(replace(inner, name=f"{name}/{member}"))
-        except Problem as problem:
-            made.leave_out(f"{name}/{member}", problem)

@@ -13,7 +13,7 @@ from tasks.linefile import Server
 from tasks.prepare import material
 from tasks.prepare.hold import LEASE, Hold, Lost
 from tasks.prepare.impossible import Impossible
-from tasks.prepare.material import Material
+from tasks.prepare.inputs import Material
 from tasks.recipes import Recipe
 from tasks.resources import Resources
 

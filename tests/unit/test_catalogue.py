@@ -29,6 +29,7 @@ GIVEN = {
     "model_silent": {},
     "deadline": {"minutes"},
     "bug": {},
+    "unread": {"problems"},
 }
 
 
