@@ -16,7 +16,7 @@ _PAGE = 1000
 _MOST_PAGES = 20
 
 _LINK = re.compile(
-    r"<?https://[a-z0-9.-]+\.slack\.com/archives/(?P<channel>[CGD][A-Z0-9]{2,20})/p(?P<ts>\d{11,20})"
+    r"<?https://[a-z0-9.-]+\.slack\.com/archives/(?P<channel>[CGD][A-Z0-9]{1,20})/p(?P<ts>\d{11,20})"
     r"(?:\?[^\s>|]*?thread_ts=(?P<thread>\d{10}\.\d{6}))?[^\s>|]*(?:\|[^>]*)?>?"
 )
 
