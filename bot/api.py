@@ -34,6 +34,10 @@ VERSION = "0.1.0"
 # Bytes. JSON may spell a character in 6 of them; far more than that is no text that we would take.
 LONGEST_BODY = 7 * intake.LONGEST_TEXT
 
+# A form: its files, which wait in the database until they are read, and a megabyte of fields.
+LONGEST_FORM = 26_000_000
+MOST_FILES = 10
+
 # Jobs of the API belong to a workspace of their own, so that no Slack user can reach them, nor they Slack's.
 TEAM = "api"
 
@@ -82,6 +86,20 @@ class Asking(BaseModel):
         return value
 
 
+class Form(Asking):
+    """The same beside files, where a text may be left out."""
+
+    text: str = ""
+
+    @field_validator("text")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        return value
+
+
+# (name, content) of each file of a form.
+Uploads = list[tuple[str, bytes]]
+
 _TOO_MANY: dict[int | str, dict[str, Any]] = {
     429: {
         "description": "You have MOST_OPEN analyses open, or made as many requests today as the owners allow. "
@@ -103,14 +121,12 @@ _BODY = {
                     "required": ["file"],
                     "properties": {
                         "file": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "A text file in UTF-8.",
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "maxItems": MOST_FILES,
+                            "description": "PDF, office files, CSV, HTML, mails, pictures, text, or a ZIP of these.",
                         },
-                        "text": {
-                            "type": "string",
-                            "description": "Stands before the file's text: a question.",
-                        },
+                        "text": {"type": "string", "description": "A question or wish about the files."},
                         "recipe": {"type": "string"},
                         "callback_url": {"type": "string", "format": "uri"},
                         "slack_channel": {"type": "string"},
@@ -144,8 +160,8 @@ def router(resources: Resources) -> APIRouter:
         idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
     ) -> Analysis:
         """Commit the request and answer with its id at once. The same `Idempotency-Key` gives the same analysis."""
-        asking = await _read(request)
-        job = await run_in_threadpool(_accept, resources, asking, who, idempotency_key)
+        asking, uploaded = await _read(request)
+        job = await run_in_threadpool(_accept, resources, asking, uploaded, who, idempotency_key)
         response.headers["Location"] = f"/api/analyses/{job.id}"
         # The one that an earlier request with the same key made may be done.
         return analysis_view.analysis(language, job, originals.answer(resources.settings, job))
@@ -207,16 +223,17 @@ def _owner(resources: Resources, token: str) -> str | None:
     return matching[0] if matching else None
 
 
-async def _read(request: Request) -> Asking:
-    """The body, JSON or a form with a file; raises HTTPException with what is wrong."""
+async def _read(request: Request) -> tuple[Asking, Uploads]:
+    """The body, JSON or a form with files; raises HTTPException with what is wrong."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "multipart/form-data":
-            return Asking.model_validate(await _form(request))
+            fields, uploaded = await _form(request)
+            return (Form if uploaded else Asking).model_validate(fields), uploaded
         if kind != "application/json":
-            raise HTTPException(415, "Send application/json, or multipart/form-data with a file.")
+            raise HTTPException(415, "Send application/json, or multipart/form-data with files.")
         body = b"".join([chunk async for chunk in _limited(request, LONGEST_BODY)])
-        return Asking.model_validate(json.loads(body))
+        return Asking.model_validate(json.loads(body)), []
     except _TooLong as error:
         raise HTTPException(413, error.message) from None
     except ValidationError as error:
@@ -242,37 +259,32 @@ async def _limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
-async def _form(request: Request) -> dict[str, Any]:
-    stream = _limited(request, LONGEST_BODY)
+async def _form(request: Request) -> tuple[dict[str, Any], Uploads]:
+    stream = _limited(request, LONGEST_FORM)
     try:
-        form = await MultiPartParser(request.headers, stream, max_files=1, max_fields=10).parse()
+        form = await MultiPartParser(request.headers, stream, max_files=MOST_FILES, max_fields=10).parse()
     except _TooLong:
         raise
     except (MultiPartException, ValueError):
-        raise HTTPException(400, "The form cannot be read: it has one file and a few fields.") from None
+        raise HTTPException(
+            400, f"The form cannot be read: it has up to {MOST_FILES} files and a few fields."
+        ) from None
     try:
         return await _fields(form)
     finally:
         await form.close()
 
 
-async def _fields(form: FormData) -> dict[str, Any]:
+async def _fields(form: FormData) -> tuple[dict[str, Any], Uploads]:
     fields: dict[str, Any] = {name: value for name, value in form.items() if isinstance(value, str) and value}
-    file = form.get("file")
-    if isinstance(file, UploadFile):
-        written = _decoded(await file.read())
-        fields["text"] = "\n\n".join(part for part in (fields.get("text"), written) if part)
-    return fields
+    files = [file for file in form.getlist("file") if isinstance(file, UploadFile)]
+    named = [(intake.storable(file.filename or "file")[:255], await file.read()) for file in files]
+    return fields, named
 
 
-def _decoded(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise HTTPException(415, "The file is not text in UTF-8.") from None
-
-
-def _accept(resources: Resources, asking: Asking, who: str, idempotency_key: str | None) -> Job:
+def _accept(
+    resources: Resources, asking: Asking, uploaded: Uploads, who: str, idempotency_key: str | None
+) -> Job:
     recipes = resources.recipes
     recipe = recipes.get(asking.recipe) if asking.recipe else recipes.default
     if recipe is None:
@@ -293,7 +305,7 @@ def _accept(resources: Resources, asking: Asking, who: str, idempotency_key: str
     )
     try:
         with _database():
-            return intake.accept(resources, request)
+            return intake.accept(resources, request, uploaded)
     except intake.Refused as refusal:
         words = refusal.words("en", "DELETE /api/analyses/{id}")
         status, wait = _REFUSALS.get(refusal.code, (403, None))

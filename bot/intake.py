@@ -1,9 +1,9 @@
 """The one way in, for both doors: commit the job, then ring."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from db import jobs, people, posts, session
+from db import jobs, people, posts, session, uploads
 from db.models import Job
 from db.states import Origin
 from tasks import rules
@@ -79,6 +79,8 @@ class Request:
     text: str
     # False: nobody chose the recipe.
     named: bool = True
+    # Slack's: {id, name} each.
+    files: list[dict[str, str]] = field(default_factory=list)
     message_key: str | None = None
     channel: str | None = None
     # Where the answer goes; None: under a card of its own.
@@ -92,13 +94,16 @@ class Request:
     callback_url: str | None = None
 
 
-def accept(resources: Resources, request: Request) -> Job:
+def accept(resources: Resources, request: Request, uploaded: Sequence[tuple[str, bytes]] = ()) -> Job:
     """The job for a request: a new one, committed, or the one that an earlier delivery made (I1, I2).
+
+    `uploaded` are files that came with it: (name, content) each.
 
     Raises Refused (TooMany over MOST_OPEN), and NotSaved when the database cannot be reached or does not answer in time.
     """
     with saving():
-        job, earlier = session.persist(resources.engine, functools.partial(_save, resources, request), AGAIN)
+        save = functools.partial(_save, resources, request, uploaded)
+        job, earlier = session.persist(resources.engine, save, AGAIN)
     if earlier is not None:
         log.info("request.repeated", job_id=earlier.id, origin=request.origin)
         return earlier
@@ -115,7 +120,7 @@ def revise(resources: Resources, request: Request) -> None:
     Raises NotSaved.
     """
     assert request.message_key is not None  # Only messages can be edited.
-    asked = {name: _storable(getattr(request, name)) for name in ("recipe", "text", "material_ts")}
+    asked = {name: _column(getattr(request, name)) for name in ("recipe", "text", "files", "material_ts")}
     with saving():
         with session.reading(resources.engine) as reading:
             # Most edited messages asked for nothing, and a look takes no lock.
@@ -141,16 +146,16 @@ def _ring(resources: Resources, job: Job) -> None:
         resources.bell.ring_deliver(lane)
 
 
-def _save(resources: Resources, request: Request, transaction: Session) -> tuple[Job, Job | None]:
+def _save(
+    resources: Resources, request: Request, uploaded: Sequence[tuple[str, bytes]], transaction: Session
+) -> tuple[Job, Job | None]:
     """A new job, and the one that an earlier delivery, or an earlier try, made instead."""
     now = resources.clock()
-    asked: dict[str, Any] = {
-        name: _storable(value) for name, value in vars(request).items() if name != "named"
-    }
+    asked: dict[str, Any] = {name: _column(value) for name, value in vars(request).items() if name != "named"}
     job = Job(id=jobs.new_id(), created_at=now, deadline=now + resources.settings.job_deadline, **asked)
     if not request.named:
         job.recipe = _usual(resources, transaction, request)
-    return job, _add(transaction, job, resources.settings.most_open)
+    return job, _add(transaction, job, uploaded, resources.settings.most_open)
 
 
 def refusal(
@@ -170,7 +175,7 @@ def refusal(
     return None
 
 
-def _add(transaction: Session, job: Job, most_open: int) -> Job | None:
+def _add(transaction: Session, job: Job, uploaded: Sequence[tuple[str, bytes]], most_open: int) -> Job | None:
     """Insert a job, or give the one that an earlier delivery made: that one has its place, also at the cap.
 
     Requests of one person that come at the same moment are not counted by each other on PostgreSQL: a lock for
@@ -178,6 +183,7 @@ def _add(transaction: Session, job: Job, most_open: int) -> Job | None:
     """
     refused = refusal(transaction, job, most_open, counted_at=job.created_at)
     if refused is None and jobs.add(transaction, job):
+        uploads.keep(transaction, job.id, uploaded)
         return None
     earlier = jobs.find(transaction, job.source_key, job.message_key)
     if earlier is None:
@@ -187,8 +193,10 @@ def _add(transaction: Session, job: Job, most_open: int) -> Job | None:
     return earlier
 
 
-def _storable(value: str | None) -> str | None:
+def _column(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) and not isinstance(value, Origin) else value
+
+
+def storable(value: str) -> str:
     """PostgreSQL stores neither NUL nor half a surrogate pair, and both arrive in JSON."""
-    if value is None or isinstance(value, Origin):
-        return value
     return value.replace("\x00", "").encode("utf-8", "replace").decode()

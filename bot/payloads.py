@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from bot.intake import Request
+from bot.intake import Request, storable
 from bot.views import modal
 from bot.views import note as note_view
 from db.models import Job
@@ -25,6 +25,10 @@ _STOP = re.compile(
     r"(?:stop|cancel|abort|취소|그만|중지|멈춰)\s*(?:해|해요|하세요|해\s?줘|해\s?주세요|please)?\s*[.!~]*",
     re.IGNORECASE,
 )
+MOST_FILES = 100
+"""More than one message of Slack's can have; how many are read, preparing decides and says."""
+
+_FILE_ID = re.compile(r"F[A-Z0-9]{2,30}")
 
 _MENTION_FIRST = re.compile(r"^\s*<@[UW][A-Z0-9]+(?:\|[^>]*)?>[\s:,]*")
 
@@ -158,6 +162,7 @@ class Again:
             material_ts=job.material_ts,
             recipe=recipe.name,
             text="\n".join(part for part in (question, job.text) if part),
+            files=job.files,
             answer_language=self.filled.language,
             response_url=job.response_url,
         )
@@ -276,7 +281,7 @@ def is_direct(body: Payload) -> bool:
 def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
     """Read a mention or a direct message; None when there is nobody to answer. Raises Malformed.
 
-    In a thread, a message that brings no text of its own takes the thread as its text.
+    In a thread, a message that brings neither text nor files of its own takes the thread as its text.
     """
     event = _part(body, "event")
     subtype = None if event.get("subtype") is None else _word(event, "subtype")
@@ -289,10 +294,14 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
         # A message with replies names itself as its thread, in the event of an edit.
         thread = None
     text = event["text"] if isinstance(event.get("text"), str) else ""
+    files = _files(event)
     asked = recipes.parse_command(_without_us(text, body))
-    if thread is not None and _follows_up(asked):
+    if thread is not None and not files and _follows_up(asked):
         # What the model said before stands in the thread, with what it was said about.
         asked = Asked(recipes.get("ask") or asked.recipe, asked.text, named=True)
+    if files and asked.unknown and recipes.closest(asked.unknown) is None:
+        # A word beside a file is a wish about it, unless it nearly names a recipe.
+        asked = Asked(asked.recipe, asked.text)
     return Request(
         source_key=f"event:{_word(body, 'event_id', 200)}",
         message_key=_message_key(team, channel, ts),
@@ -305,7 +314,8 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
         recipe=asked.unknown or asked.recipe.name,
         text=asked.text,
         named=asked.named or asked.unknown is not None,
-        material_ts=thread if thread and _brings_no_text(asked) else None,
+        files=files,
+        material_ts=thread if thread and not files and _brings_no_text(asked) else None,
     )
 
 
@@ -326,6 +336,7 @@ def shortcut(body: Payload, recipes: Recipes) -> Request:
         recipe=recipes.default.name,
         named=False,
         text=clicked["text"] if isinstance(clicked.get("text"), str) else "",
+        files=_files(clicked),
         response_url=_word(body, "response_url", 1000),
     )
 
@@ -450,6 +461,21 @@ def _brings_no_text(asked: Asked) -> bool:
     if asked.recipe.takes_names:
         return not split_request(asked.recipe, asked.text)[1]
     return not asked.text or (asked.recipe.needs_question and "\n" not in asked.text)
+
+
+def _files(message: Payload) -> list[dict[str, str]]:
+    """The ids and names of what is attached; where it lies is asked when it is fetched."""
+    files = message.get("files")
+    named = [
+        (file.get("id"), file.get("name") or file.get("title"))
+        for file in (files if isinstance(files, list) else [])
+        if isinstance(file, Mapping) and file.get("mode") != "tombstone"
+    ]
+    return [
+        {"id": file_id, "name": storable(name)[:255] if isinstance(name, str) else ""}
+        for file_id, name in named[:MOST_FILES]
+        if isinstance(file_id, str) and _FILE_ID.fullmatch(file_id)
+    ]
 
 
 def _without_us(text: str, body: Payload) -> str:

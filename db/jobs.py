@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
-from db import events, incidents, posts, turns
+from db import events, incidents, posts, turns, uploads
 from db.models import Job, Post, Step
 from db.session import add_if_missing
 from db.states import ENDED, OPEN, JobState, Origin, PostKind, PostState, StepState
@@ -37,6 +37,8 @@ _FOLLOWS_AN_OPEN_ONE = Job.material_ts.is_not(None) & exists().where(
     _before.state.in_((*OPEN, JobState.ANSWERED)),
     or_(_before.created_at < Job.created_at, (_before.created_at == Job.created_at) & (_before.id < Job.id)),
 )
+# One thing that was sent, as its card tells it (tasks.understood).
+Understood = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,20 @@ def claim(session: Session, job_id: str, now: datetime, lease: timedelta) -> Job
     return session.scalars(taken).one_or_none()
 
 
+def renew(session: Session, job_id: str, fence: int, now: datetime, lease: timedelta) -> bool:
+    """Keep the claim of a job whose preparing takes long. False: it was lost, or the job was ended; stop.
+
+    A lease that ran out may be renewed: whoever takes the job in its place raises the fence (I6).
+    """
+    kept = (
+        update(Job)
+        .where(Job.id == job_id, Job.fence == fence, Job.state == JobState.PREPARING)
+        .values(lease_until=now + lease)
+        .returning(Job.id)
+    )
+    return session.scalar(kept) is not None
+
+
 def prepared(
     session: Session,
     job_id: str,
@@ -213,6 +229,7 @@ def prepared(
     *,
     plan: dict[str, Any] | None = None,
     held: bool = False,
+    understood: Understood | None = None,
 ) -> bool:
     """Put a prepared job's steps in line, or with `held` beside it until `confirm`; `plan` tells its person what
     they are. False: the claim was lost, nothing changed (I6).
@@ -220,6 +237,7 @@ def prepared(
     job = _held(session, job_id, fence)
     if job is None:
         return False
+    job.understood = understood
     job.state = JobState.WAITING
     job.lease_until = None
     job.question = question
@@ -291,12 +309,19 @@ def confirm(
 
 
 def cannot_prepare(
-    session: Session, job_id: str, fence: int, error: str, params: dict[str, Any], now: datetime
+    session: Session,
+    job_id: str,
+    fence: int,
+    error: str,
+    params: dict[str, Any],
+    now: datetime,
+    understood: Understood | None = None,
 ) -> bool:
     """End a job that preparing found impossible. False: the claim was lost, nothing changed (I6)."""
     job = _held(session, job_id, fence)
     if job is None:
         return False
+    job.understood = understood
     fail(session, job, error, params, now)
     return True
 
@@ -385,6 +410,7 @@ def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: 
     job.error, job.error_params = None, {}
     job.originals = None
     job.result, job.plan, job.held = None, None, False
+    job.understood = None
     job.created_at = now
     job.deadline = now + patience
     events.record(session, job.id, "retried", now, attempt=job.attempt)
@@ -468,6 +494,8 @@ def _end(session: Session, job: Job, state: JobState, now: datetime) -> None:
     job.lease_until = None
     job.fence += 1
     job.held = False
+    if state is not JobState.FAILED:  # Whose Retry reads them anew.
+        uploads.delete(session, job.id)
     # Not the running ones: whoever runs a step holds a slot of the server until its stream is closed.
     session.execute(
         update(Step)

@@ -34,6 +34,7 @@ _COLUMN_TYPES: dict[Any, Any] = {
     list[dict[str, str]]: sa.JSON(),
     list[str]: sa.JSON(),
     list[list[str]]: sa.JSON(),
+    list[dict[str, Any]]: sa.JSON(none_as_null=True),
 } | {
     states: sa.Enum(
         states, native_enum=False, length=16, values_callable=lambda enum: [one.value for one in enum]
@@ -141,6 +142,10 @@ class Job(Base, kw_only=True):
     question: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
     material_ts: Mapped[str | None] = mapped_column(sa.String(32), default=None)
     answer_language: Mapped[str | None] = mapped_column(sa.String(8), default=None)
+    # Slack's files of the request: {id, name}. Where they lie is asked when they are fetched.
+    files: Mapped[list[dict[str, str]]] = mapped_column(default_factory=list, server_default="[]", repr=False)
+    # What preparing made of all that was sent, for the card (tasks.understood); None: not prepared yet.
+    understood: Mapped[list[dict[str, Any]] | None] = mapped_column(default=None, repr=False)
     response_url: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
     callback_url: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
 
@@ -172,6 +177,21 @@ class Job(Base, kw_only=True):
     ahead: Mapped[int | None] = mapped_column(default=None)
     left_from: Mapped[int | None] = mapped_column(default=None)
     left_to: Mapped[int | None] = mapped_column(default=None)
+
+
+class Upload(Base, kw_only=True):
+    """A file that came by HTTP, kept for `prepare`, which may run on another machine than `web`."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (sa.UniqueConstraint("job_id", "ordinal", name="uploads_place_unique"),)
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, init=False
+    )
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE", name="uploads_job"))
+    ordinal: Mapped[int]
+    name: Mapped[str] = mapped_column(sa.String(255), repr=False)
+    content: Mapped[bytes] = mapped_column(sa.LargeBinary, repr=False)
 
 
 class Step(Base, kw_only=True):

@@ -14,9 +14,9 @@ log = structlog.get_logger()
 
 Stage = Callable[..., None]
 
-# The pool ends a task of `prepare` after this; its lease (tasks.prepare.stage) outlives it, so that two workers
-# never prepare one job.
-PREPARE_TIME_LIMIT = timedelta(seconds=25)
+# The pool ends a task of `prepare` after this: longer than reading may take (tasks.prepare.hold.WITHIN). Until then
+# it renews its claim; should it hang, another worker takes the job, and the fence keeps them apart (I6).
+PREPARE_TIME_LIMIT = timedelta(minutes=6)
 
 
 def install(celery: Celery, process: str, resources: Resources) -> list[str]:

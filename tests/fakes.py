@@ -217,6 +217,9 @@ class Slack:
     guests: set[str] = field(default_factory=set)
     # Errors to raise by the next calls of a method: (error, whether the call has its effect first).
     faults: dict[str, list[tuple[Exception, bool]]] = field(default_factory=dict)
+    # Who is in a channel, one on each page; and what files.info tells.
+    members: dict[str, list[str]] = field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
     # Channels that take nothing from us, with Slack's reason.
     closed: dict[str, str] = field(default_factory=dict)
 
@@ -276,6 +279,21 @@ class Slack:
             return {"user": {**told, "is_restricted": user in self.guests}}
 
         return self._call("users_info", asked, tell)
+
+    def conversations_members(self, **asked: Any) -> dict[str, Any]:
+        members = self.members.get(asked["channel"], [])
+        start = int(asked.get("cursor") or 0)
+        more = str(start + 1) if start + 1 < len(members) else ""
+        page = {"members": members[start : start + 1], "response_metadata": {"next_cursor": more}}
+        return self._call("conversations_members", asked, lambda: page)
+
+    def files_info(self, **asked: Any) -> dict[str, Any]:
+        def tell() -> dict[str, Any]:
+            if asked["file"] not in self.files:
+                raise slack_error("file_not_found")
+            return {"file": self.files[asked["file"]]}
+
+        return self._call("files_info", asked, tell)
 
     def conversations_open(self, **asked: Any) -> dict[str, Any]:
         return self._call("conversations_open", asked, lambda: {"channel": {"id": f"D-{asked['users']}"}})

@@ -6,8 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from db.models import Job
-from tasks import place
-from tasks.catalogue import say
+from tasks import place, understood
 
 
 class Standing(BaseModel):
@@ -69,5 +68,5 @@ def analysis(language: str, job: Job, result: str | None = None) -> Analysis:
         result=result,
         truncated=job.truncated,
         error=job.error,
-        message=say(language, f"error.{job.error}", **job.error_params) if job.error else None,
+        message=understood.reason(language, job) if job.error else None,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from db.models import Job
 from db.states import OPEN, JobState
-from tasks import actions, place
+from tasks import actions, place, understood
 from tasks.catalogue import say
 from tasks.deliver import blocks, chart, markdown, plain, structured
 from tasks.deliver.blocks import Button, Message
@@ -51,6 +51,7 @@ def card(language: str, job: Job, called: str, scene: Scene, told: dict[str, Any
     lines = [_state(language, job, blocks.escape(called), scene)]
     if job.state in {JobState.WAITING, JobState.RUNNING} and scene.trouble in _TOLD_TROUBLES:
         lines.append(say(language, f"card.trouble_{scene.trouble}"))
+    lines += understood.lines(language, job, blocks.escape)
     if job.state in {JobState.WAITING, JobState.RUNNING} and scene.paused is not None:
         lines.append(say(language, "card.paused"))
         # As the owners wrote it: links and names work, and blocks.card lets nothing ping a channel.
@@ -190,14 +191,13 @@ def plain_result(language: str, job: Job, answer: str, part: int, of: Structured
 
 def failure(language: str, job: Job, called: str) -> Message:
     """What failed, what to do, a reference, and the way to try again."""
-    values = {name: blocks.escape(str(value)) for name, value in job.error_params.items()}
     reference = say(language, "failure.reference", reference=job.id)
     retry = Button(
         actions.RETRY, say(language, "button.retry"), str(actions.Attempt(job.id, job.attempt)), "primary"
     )
     return blocks.failure(
         say(language, "failure.title", recipe=blocks.escape(called)),
-        say(language, f"error.{job.error}", **values),
+        understood.reason(language, job, blocks.escape),
         reference=reference,
         mention=job.requester,
         buttons=[retry],

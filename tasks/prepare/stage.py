@@ -2,64 +2,35 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from db import incidents, jobs, passages, places, posts, session, sources
-from db.jobs import NewStep
-from db.models import Job, Passage, Source
+from db import jobs, passages, places, posts, session, sources
+from db.jobs import NewStep, Understood
+from db.models import Job, Source
 from db.states import Origin
 from db.turns import Rank
-from tasks import counting, items, originals, people, plan, rules, slack
+from tasks import items, originals, people, rules, understood
 from tasks.linefile import Server
-from tasks.prepare import search, thread
-from tasks.recipes import Recipe, form, split_request
+from tasks.prepare import material, planning
+from tasks.prepare.hold import LEASE, Hold, Lost
+from tasks.prepare.impossible import Impossible
+from tasks.prepare.inputs import Material
+from tasks.prepare.planning import Planned
 from tasks.resources import Resources
-from tasks.text import clean, mend, paste, redact
+from tasks.text import redact
 from tasks.text.kind import Kind
 
 log = structlog.get_logger()
-
-# Longer than the pool lets a task run (tasks.pipeline.PREPARE_TIME_LIMIT).
-LEASE = timedelta(seconds=30)
 
 # A database that is away for longer finds the job prepared again: the pool's time limit stands over this process.
 WITHIN = timedelta(seconds=10)
 
 # For a learned limit, of which this process knows nothing: bells too many find no free slot and go home.
 MOST_BELLS = 16
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What a request comes to: its first calls, the plan in numbers, and the tables whose rows are its items, or the passages of
-    its text."""
-
-    recipe: Recipe
-    question: str | None
-    steps: Sequence[NewStep]
-    outline: dict[str, Any]
-    sources: Sequence[items.Source]
-    passages: Sequence[Passage]
-
-    @property
-    def held(self) -> bool:
-        """Whether it takes more calls than its recipe makes unasked."""
-        return bool(self.outline["calls"] > self.recipe.max_calls)
-
-
-class Impossible(Exception):
-    """The job cannot be done as asked; the person is told `error.<code>` from the catalogue."""
-
-    def __init__(self, code: str, /, **params: str | int) -> None:
-        super().__init__(code)
-        self.code = code
-        self.params = params
 
 
 def prepare(resources: Resources, job_id: str) -> None:
@@ -69,15 +40,19 @@ def prepare(resources: Resources, job_id: str) -> None:
     if job is None:
         return
     log.debug("claimed")
+    made = Material()
     try:
         ours = _admit(resources, job)
         server = _server(resources, job)
         redaction = redact.Redaction(_hidden_kinds(resources, job.team))
-        planned = _plan(resources, job, server, redaction)
+        planned = _plan(resources, job, server, made, redaction)
         _afford(resources, ours, planned.steps)
     except (Impossible, rules.Refusal) as impossible:
         log.info("job.impossible", code=impossible.code)
-        _end(resources, job, impossible)
+        _end(resources, job, impossible, made)
+    except Lost:
+        log.info("job.lost")
+        return
     except SystemExit:
         # This process is told to end at once.
         with session.transaction(resources.engine) as transaction:
@@ -88,15 +63,13 @@ def prepare(resources: Resources, job_id: str) -> None:
         raise
     except Exception:  # A door to what reads people's input: the person must not wait for a bug to repeat.
         log.exception("job.broke", reference=job.id)
-        _end(resources, job, Impossible("bug"))
+        _end(resources, job, Impossible("bug"), made)
     else:
         rank = ours.rank(resources.line.rank(job.requester))
         sealed = originals.seal(resources.settings, job.id, redaction.originals)
-        session.persist(
-            resources.engine,
-            functools.partial(_put_in_line, resources, job, server, planned, rank, sealed),
-            WITHIN,
-        )
+        told = understood.rows(made.documents, made.left_out, len(planned.steps))
+        put = functools.partial(_put_in_line, resources, job, server, planned, rank, sealed, told)
+        session.persist(resources.engine, put, WITHIN)
         held = planned.held
         log.info("job.prepared", steps=len(planned.steps), hidden=len(redaction.originals), held=held)
         if not held:
@@ -133,6 +106,7 @@ def _put_in_line(
     planned: Planned,
     rank: Rank,
     sealed: str | None,
+    told: Understood,
     transaction: Session,
 ) -> None:
     now = resources.clock()
@@ -148,6 +122,7 @@ def _put_in_line(
         sealed,
         plan=planned.outline,
         held=planned.held,
+        understood=told,
     )
     if ours:
         sources.keep(transaction, job.id, _rows(job, planned.sources))
@@ -171,11 +146,12 @@ def _rows(job: Job, of: Sequence[items.Source]) -> list[Source]:
     ]
 
 
-def _end(resources: Resources, job: Job, impossible: Impossible | rules.Refusal) -> None:
+def _end(resources: Resources, job: Job, impossible: Impossible | rules.Refusal, made: Material) -> None:
+    told = understood.rows(made.documents, made.left_out, 1)
     session.persist(
         resources.engine,
         lambda transaction: jobs.cannot_prepare(
-            transaction, job.id, job.fence, impossible.code, impossible.params, resources.clock()
+            transaction, job.id, job.fence, impossible.code, impossible.params, resources.clock(), told
         ),
         WITHIN,
     )
@@ -193,98 +169,14 @@ def _hidden_kinds(resources: Resources, team: str) -> frozenset[Kind]:
     return resources.settings.hidden_kinds
 
 
-def _plan(resources: Resources, job: Job, server: Server, redaction: redact.Redaction) -> Planned:
+def _plan(
+    resources: Resources, job: Job, server: Server, made: Material, redaction: redact.Redaction
+) -> Planned:
+    """Read, then plan. What was read stands in `made` also when that fails: the person is told of it."""
     recipe = resources.recipes.get(job.recipe)
     if recipe is None:
         raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
-    question, text = _material(resources, job, recipe)
-    question = _in_language(recipe, question, job.answer_language)
-    if not text:
-        raise Impossible("empty")
-    if recipe.needs_question and not question:
-        raise Impossible("no_question", recipe=recipe.name, example=recipe.example.en)
-    if recipe.takes_names:
-        _check_names(recipe, question)
-    # From here on the model's words alone: neither steps nor results hold a value.
-    question = question and redaction.text(question)
-    kind = "text" if job.material_ts is None else "thread"
-    documents = [redaction.document(paste.read(text, kind))]
-    count = counting.Counter(resources.http, server.url, server.api_key, server.model)
-    found: search.Found | None = None
-    try:
-        if recipe.passages and question and not plan.fits(recipe, documents, question, server.context, count):
-            plan.check(recipe, documents, question, server.context, count)
-            room = plan.passages_room(recipe, question, server.context)
-            found = search.find(resources, job, server, documents, question, room)
-        if found is not None:
-            steps = plan.from_passages(recipe, found.text, question, server.context)
-        else:
-            steps = plan.first_steps(recipe, documents, question, server.context, count)
-        outline = plan.outline(recipe, steps, question, server.context)
-    except plan.TooLong as error:
-        raise Impossible("too_long", recipe=recipe.name, tokens=error.tokens, limit=error.limit) from error
-    except plan.TooManyItems as error:
-        raise Impossible(
-            "too_many_items", recipe=recipe.name, items=error.items, limit=error.limit
-        ) from error
-    except plan.ContextTooSmall as error:
-        raise Impossible("context_small", recipe=recipe.name, tokens=error.context_tokens) from error
-    new = [NewStep(temperature=recipe.temperature, **vars(step)) for step in steps]
-    if found is not None:
-        outline |= {"parts": len(found.rows), "items": found.chosen}
-    rows = found.rows if found is not None else ()
-    return Planned(recipe, question, new, outline, items.sources(documents, recipe.each), rows)
-
-
-def _check_names(recipe: Recipe, question: str | None) -> None:
-    """Labels to choose among are two at least; a model loses sight of very many names, or of long ones."""
-    names = form.names(question)
-    if recipe.takes_names == "labels" and len(names) < 2:
-        raise Impossible("no_labels", recipe=recipe.name, example=recipe.example.en)
-    if not names:
-        raise Impossible("no_fields", recipe=recipe.name, example=recipe.example.en)
-    if len(names) > form.MOST_NAMES or max(map(len, names)) > form.LONGEST_NAME:
-        raise Impossible("names", recipe=recipe.name, most=form.MOST_NAMES, longest=form.LONGEST_NAME)
-
-
-def _material(resources: Resources, job: Job, recipe: Recipe) -> tuple[str | None, str]:
-    """The question, if the recipe takes one, and the text to work on."""
-    if job.material_ts is not None and job.channel is not None:
-        return clean.clean_slack(job.text, {}).strip() or None, _thread(
-            resources, job, job.channel, job.material_ts
-        )
-    question, text = split_request(recipe, _text(resources, job))
-    # A question with nothing beside it: the model answers from what it knows.
-    return question, text or (question or "" if recipe.needs_question else "")
-
-
-def _in_language(recipe: Recipe, question: str | None, language: str | None) -> str | None:
-    """The question with the language to answer in, where the person chose one; the model reads English names."""
-    if language is None:
-        return question
-    name = {"en": "English", "ko": "Korean"}[language]
-    if recipe.takes_language:
-        return question or name
-    return "\n".join(part for part in (question, f"Answer in {name}.") if part)
-
-
-def _text(resources: Resources, job: Job) -> str:
-    text = mend.mend(job.text)
-    if job.origin is Origin.API:
-        return clean.clean(text)
-    return clean.clean_slack(text, thread.people_in(resources, job.team, [{"text": job.text}]))
-
-
-def _thread(resources: Resources, job: Job, channel: str, thread_ts: str) -> str:
-    try:
-        return thread.read(resources, job.team, channel, thread_ts, leave_out=job.message_ts)
-    except slack.ERRORS as error:
-        problem = slack.problem(error)
-        if problem.trouble is slack.Trouble.ACCESS:
-            with session.transaction(resources.engine) as transaction:
-                incidents.report(
-                    transaction, "slack_refused", resources.clock(), subject=problem.code, reference=job.id
-                )
-        # An invitation helps neither a Slack that is away nor a token that it refuses.
-        mendable = problem.trouble in {slack.Trouble.CHANNEL, slack.Trouble.GONE}
-        raise Impossible("thread_unreadable" if mendable else "slack_down", code=problem.code) from error
+    material.read(resources, job, recipe, Hold(resources, job), made)
+    if not made.documents:
+        raise Impossible("unread" if made.left_out else "empty")
+    return planning.of(resources, job, recipe, made, server, redaction)

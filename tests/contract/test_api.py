@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from db import jobs, session
+from db import jobs, session, uploads
 from db.states import JobState, Origin, PostKind
 from tasks import originals
 from tasks.catalogue import say
@@ -72,16 +72,36 @@ def test_everything_that_can_be_asked(door: Door) -> None:
     assert [name for name, _ in door.bell.rings] == ["prepare", "deliver", "deliver"]
 
 
-def test_a_file_in_a_form(door: Door) -> None:
-    """Its text stands below the text of the form; a byte order mark is no text."""
-    answer = door.client.post(
-        "/api/analyses",
-        files={"file": ("notes.txt", "\ufeff첫 줄\nsecond".encode())},
-        data={"text": "Who spoke?", "recipe": "ask"},
+def test_files_in_a_form(either_door: Door) -> None:
+    """Their bytes are kept as they came, in their order; the form's text stays a text of its own."""
+    files = [("file", ("메모.txt", "첫 줄".encode("cp949"))), ("file", ("b.pdf", b"%PDF-1.7\x00"))]
+    answer = either_door.client.post(
+        "/api/analyses", files=files, data={"text": "Who spoke?", "recipe": "ask"}
     )
 
     assert answer.status_code == 202, answer.text
-    assert (door.job().text, door.job().recipe) == ("Who spoke?\n\n첫 줄\nsecond", "ask")
+    job = either_door.job()
+    assert (job.text, job.recipe) == ("Who spoke?", "ask")
+    with session.reading(either_door.resources.engine) as reading:
+        kept = uploads.names(reading, job.id)
+        assert [name for _, name in kept] == ["메모.txt", "b.pdf"]
+        assert [uploads.content(reading, key) for key, _ in kept] == [content for _, (_, content) in files]
+
+
+@pytest.mark.parametrize(("ends", "stay"), [("cancel", 0), ("fail", 1), ("answer", 0)])
+def test_files_go_when_their_job_needs_them_no_more(either_door: Door, ends: str, stay: int) -> None:
+    """A failed one keeps them, for its Retry."""
+    either_door.client.post("/api/analyses", files={"file": ("a.txt", b"A text.")})
+    with session.transaction(either_door.resources.engine) as transaction:
+        job = transaction.merge(either_door.job())
+        match ends:
+            case "cancel":
+                jobs.cancel(transaction, job.id, rig.NOW)
+            case "fail":
+                jobs.fail(transaction, job, "bug", {}, rig.NOW)
+            case _:
+                jobs.answer(transaction, job, "Yes.", truncated=False, now=rig.NOW)
+        assert len(uploads.names(transaction, job.id)) == stay
 
 
 def test_a_file_alone_and_a_form_without_a_file(door: Door) -> None:
@@ -89,7 +109,7 @@ def test_a_file_alone_and_a_form_without_a_file(door: Door) -> None:
     door.client.post("/api/analyses", files={"file": ("notes.txt", b"From a file.")})
     door.client.post("/api/analyses", files={"text": (None, "From a field.")})
 
-    assert sorted(job.text for job in door.jobs()) == ["From a field.", "From a file."]
+    assert sorted(job.text for job in door.jobs()) == ["", "From a field."]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ GIVEN = {
     "tokens": {"used", "tokens", "limit", "hours"},
     "tokens_channel": {"used", "tokens", "limit", "hours"},
     "bug": {},
+    "unread": {"problems"},
 }
 
 

@@ -22,6 +22,7 @@ ADDRESS = "https://threadline.example.com/slack/events"
 
 # What each call needs, from its page at docs.slack.dev/reference/methods. A new call needs a line here.
 HISTORY = {"channels:history", "groups:history", "im:history", "mpim:history"}
+READ = {"channels:read", "groups:read", "im:read", "mpim:read"}
 SCOPES_OF_METHODS: dict[str, set[str]] = {
     "apps_connections_open": set(),  # By the app-level token, which has scopes of its own.
     "auth_test": set(),
@@ -29,8 +30,10 @@ SCOPES_OF_METHODS: dict[str, set[str]] = {
     "chat_postMessage": {"chat:write", "chat:write.public"},  # .public: where nobody has invited us.
     "chat_update": {"chat:write"},
     "conversations_history": HISTORY,
+    "conversations_members": READ,  # Who may follow a link to a channel.
     "conversations_open": {"im:write"},
     "conversations_replies": HISTORY,
+    "files_info": {"files:read"},
     "files_upload_v2": {"files:write"},
     "users_info": {"users:read"},
     "views_open": set(),

@@ -6,7 +6,7 @@ from db import jobs
 from db.models import Job, Post, Source, Step
 from db.states import JobState, Origin, PostKind, StepState
 from tasks import children, pipeline, recipes, slack
-from tasks.prepare import stage
+from tasks.prepare import hold, stage
 from tasks.prepare.stage import prepare
 from tests import fakes
 from tests.fakes import LEASE, NOW, SECOND, Slack, accepted, do, rows, set_row, slack_error, the
@@ -256,9 +256,9 @@ def test_a_job_left_by_a_dead_worker_is_prepared(resources, clock):
     assert the(resources.engine, Job, job.id).state is JobState.WAITING
 
 
-def test_the_lease_outlives_the_time_limit():
-    assert pipeline.PREPARE_TIME_LIMIT < stage.LEASE
-    assert slack.TIMEOUT < pipeline.PREPARE_TIME_LIMIT
+def test_the_pool_lets_a_task_read_as_long_as_reading_may_take():
+    assert pipeline.PREPARE_TIME_LIMIT > hold.WITHIN
+    assert slack.TIMEOUT < hold.LEASE - hold.HEARTBEAT
 
 
 def test_a_process_that_ends_at_once_gives_its_job_back(resources, bell, monkeypatch):
