@@ -13,7 +13,7 @@ def form(language: str, job_id: str) -> dict[str, Any]:
     """One field, about the answer of a job."""
 
     def word(key: str) -> dict[str, Any]:
-        return modal.plain(say(language, f"note.{key}"))
+        return modal.plain(say(language, f"rating.{key}"))
 
     return {
         "type": "modal",
