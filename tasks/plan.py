@@ -8,7 +8,7 @@ of calls grows as it is walked and nothing has to be planned twice.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tasks import items
@@ -102,6 +102,8 @@ def first_steps(
         return [_single(recipe, question, context_tokens).step(_defused(whole(documents)))]
     if recipe.parts == "reduce":
         _join(recipe, question, context_tokens).budget()  # Raises now what would else raise after the parts.
+    if len(documents) == 1:
+        documents = [replace(documents[0], name="")]
     part = _Call("map", recipe, recipe.map_instructions or "", question, context_tokens)
     return [
         part.step(text)
@@ -146,7 +148,9 @@ def fits(
 
 
 def whole(documents: Sequence[Document]) -> str:
-    """The text of all documents, each under its name if it has one."""
+    """The text of all documents; of several, each stands under its name if it has one."""
+    if len(documents) == 1:
+        return documents[0].text
     return "\n\n".join(_named(document.name, document.text) for document in documents)
 
 

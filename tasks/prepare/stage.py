@@ -177,6 +177,8 @@ def _plan(
     if recipe is None:
         raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
     material.read(resources, job, recipe, Hold(resources, job), made)
+    if made.left_out and not made.documents:
+        raise Impossible("unread")
     if not made.documents:
-        raise Impossible("unread" if made.left_out else "empty")
+        raise Impossible("empty")
     return planning.of(resources, job, recipe, made, server, redaction)

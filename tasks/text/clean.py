@@ -59,7 +59,11 @@ def document(found: Document) -> Document:
     """
     texts = [mend.mend(section.text) for section in found.sections]
     if found.kind == "pdf":
-        texts = [mend.joined(text.replace("\r\n", "\n")) for text in running.without(texts)]
+        without = running.without(texts)
+        # Pages of hardly more than a line each: there what repeats is what they say.
+        if 2 * sum(map(len, without)) > sum(map(len, texts)):
+            texts = without
+        texts = [mend.joined(text.replace("\r\n", "\n")) for text in texts]
     sections = [
         replace(section, text=text)
         for section, text in zip(found.sections, map(clean, texts), strict=True)

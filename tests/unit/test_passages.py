@@ -133,6 +133,8 @@ def remote(resources, answer) -> list[dict]:
     asked: list[dict] = []
 
     def serve(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/embeddings"):
+            return httpx.Response(404)
         asked.append(json.loads(request.content))
         return answer(asked[-1])
 
