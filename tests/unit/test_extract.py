@@ -3,6 +3,9 @@
 import pathlib
 import random
 import re
+import signal
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -229,6 +232,14 @@ def test_time_ends_the_child(tmp_path):
     rows = b"a,b\n" * 1_000_000
     problem = refused(tmp_path, "a.csv", rows, 0.3)
     assert problem.code == "time"
+
+
+def test_a_child_that_nobody_waits_for_ends_itself(tmp_path):
+    """Its own alarm does it, with no parent to kill it."""
+    (tmp_path / "file").write_bytes(b"a,b\n" * 1_000_000)
+    arguments = [str(tmp_path / "file"), "a.csv", "", str(tmp_path / "out"), "0.3"]
+    command = [sys.executable, "-m", "tasks.prepare.extract", *arguments]
+    assert subprocess.run(command, check=False, timeout=30).returncode == -signal.SIGALRM
 
 
 def test_no_time_left_is_told_without_a_child(tmp_path):

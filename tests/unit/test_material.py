@@ -1,6 +1,7 @@
 """A request's files, links and thread: each is read or told of, and what can be read goes on."""
 
 import re
+import tempfile
 from datetime import timedelta
 
 import httpx
@@ -169,6 +170,16 @@ def test_a_long_document_says_in_how_many_parts_it_is_read(resources, attach):
     prepare(resources, job.id)
     steps = len(rows(resources.engine, Step))
     assert f"a.txt: 106,000 characters, English, {steps} parts." in card(resources, job)
+
+
+def test_nothing_of_a_file_stays_on_the_disk(resources, attach, tmp_path, monkeypatch):
+    """Neither of what was read nor of what could not be."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "here"))
+    (tmp_path / "here").mkdir()
+    content = documents.zipped(("a.txt", ENGLISH), ("b.pdf", b"%PDF-1.7 x"))
+    prepare(resources, accepted(resources.engine, text="", files=attach(F1=("all.zip", content))).id)
+    assert ENGLISH in asked(resources)
+    assert list((tmp_path / "here").iterdir()) == []
 
 
 # Links
