@@ -25,6 +25,8 @@ with engine.connect() as connection:
         render_item=render,
         # SQLite cannot alter a column in place; Alembic then copies the table.
         render_as_batch=connection.dialect.name == "sqlite",
+        # SQLite can, too: its write lock, taken first, then stands over the look at what is there and all changes.
+        transactional_ddl=True,
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
