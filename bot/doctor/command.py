@@ -14,7 +14,7 @@ def main(resources: Resources, chosen: argparse.Namespace) -> int:
     """Print the report; 1 when there is something to mend, else 0."""
     findings = doctor.examine(resources, chosen.channel)
     language = resources.settings.language
-    print(as_json(language, findings) if chosen.json else report(language, findings))  # noqa: T201
+    print(as_json(language, findings) if chosen.json else report(language, findings))  # noqa: T201 (a command prints its answer)
     return int(any(finding.state == "problem" for finding in findings))
 
 
