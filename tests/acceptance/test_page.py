@@ -221,14 +221,14 @@ def test_an_answer_in_a_form_is_seen_as_a_chart_a_table_and_files(
         result=json.dumps({"items": said}), question="불만, 칭찬", requester="U0ADA", recipe="classify"
     )
     of = structured.read(job, recipe, [own])
-    message, _, _ = views.result("ko", job, 0, of, with_chart=True)
+    message, _, _ = views.result("ko", job, job.result or "", 0, of)
     posted = bot.chat_postMessage(channel=CHANNEL, text=message.text, blocks=message.blocks)
     shown = _messages(page).filter(has_text="라벨: 모두 3건")
     expect(shown.locator("figure.chart svg.pie circle")).to_have_count(2)
     expect(shown.locator("figure.chart .legend")).to_contain_text("불만")
     expect(shown.locator("figure.chart table")).to_contain_text("2")
     expect(shown.locator(".table-wrap tr")).to_have_count(4)
-    file = files.make("ko", job, of, files.CHART)
+    file = files.make("ko", job, job.result or "", of, files.CHART)
     bot.files_upload_v2(
         channel=CHANNEL, thread_ts=posted["ts"], content=file.content, filename=file.name, alt_txt=file.alt
     )

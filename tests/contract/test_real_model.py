@@ -18,6 +18,7 @@ from tasks import plan
 from tasks.infer import client, gauges
 from tasks.infer.errors import Loading, Misconfigured, ModelError, Stopped, TooLong, Unreachable
 from tasks.recipes import load
+from tasks.text.document import Document, Section
 from tasks.text.tokens import estimate
 from tests import services
 
@@ -217,7 +218,8 @@ def test_a_text_of_many_parts_goes_through_its_plan(server: LlamaServer) -> None
     """Parts, then joins, until one answer is left: each call fits the server's context as it was planned."""
     recipe = load().default
     text = "\n\n".join(f"Chapter {n}. {ENGLISH * 2}" for n in range(16))
-    steps, kinds = plan.first_steps(recipe, text, None, CONTEXT), []
+    whole = Document("", "text", [Section(text)])
+    steps, kinds = plan.first_steps(recipe, [whole], None, CONTEXT), []
     answers: list[str] = []
     while steps:
         kinds.append({step.kind for step in steps})
