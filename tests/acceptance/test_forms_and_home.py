@@ -1,6 +1,7 @@
 """The form, the App Home, and stopping by word, as people use them: over both transports, in both languages."""
 
 import json
+import signal
 from typing import Any
 
 import pytest
@@ -160,7 +161,7 @@ def test_a_word_in_the_thread_frees_the_model_server(stack: Stack, user: str, wo
 
 def test_an_edit_and_a_deletion_are_respected(stack: Stack) -> None:
     """While a request waits: it is answered for its new words, or not at all."""
-    stack.act("faults/model", kind="down", times=None, seconds=600)
+    stack.stop("prepare", signal.SIGKILL)
     edited = stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
     deleted = stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
     for ts in (edited, deleted):
@@ -169,7 +170,7 @@ def test_an_edit_and_a_deletion_are_respected(stack: Stack) -> None:
     stack.act("edit", user=ADA, channel=GENERAL, ts=edited, text=f"<@U0BOT> {new}")
     stack.act("delete", user=ADA, channel=GENERAL, ts=deleted)
     stack.wait(lambda: stack.look("state")["events_under_way"] == 0, "all events are delivered")
-    assert stack.http.delete("/control/faults").status_code == 200
+    stack.start("prepare", "tasks", "prepare")
     assert "harbour" in json.dumps(stack.answer(GENERAL, edited))
     stack.wait(
         lambda: all("cancelled" in card["text"] for card in stack.replies(GENERAL, deleted, "card")),

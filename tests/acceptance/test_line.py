@@ -25,7 +25,7 @@ name = "gpu"
 url = "{gpu}/v1"
 model = "built-in"
 limit = 3
-recipes = ["summarize", "key-points", "ask", "action-items"]
+recipes = ["summarize", "key-points", "ask", "action-items", "classify", "extract"]
 
 [[backends]]
 name = "wrong"
