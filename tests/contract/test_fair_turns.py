@@ -301,8 +301,8 @@ def test_a_step_that_moves_stands_level_in_the_other_line_and_keeps_its_order(en
     ask(engine, "B", now=NOW + SECOND)
     assert do(engine, line.move, "main", "other", None, 1000, NOW) == 4
     assert do(engine, line.claim, "other", NOW, LEASE) is None
-    assert do(engine, line.adopt, lambda _: Rank(weight=2)) == {"other"}
-    assert do(engine, line.adopt, lambda _: EQUAL) == set()
+    assert do(engine, line.adopt, lambda *_: Rank(weight=2)) == {"other"}
+    assert do(engine, line.adopt, lambda *_: EQUAL) == set()
     do(engine, turns.tidy)
     assert [(turn.backend, turn.in_line, turn.weight) for turn in rows(engine, Turn)] == [
         ("main", False, 1),

@@ -66,7 +66,8 @@ def test_a_stranger_s_press_changes_nothing_and_tells_nothing(
     with rig.opened(sqlite_url, admins="U9ADMIN") as door:
         job = asked(door, state)
         for action in buttons(door):
-            press = rig.press(f"{job.id}:1", user=user, team=team, action=action, response_url=slack.url)
+            value = f"{job.id}:1:up" if action == actions.FEEDBACK else f"{job.id}:1"
+            press = rig.press(value, user=user, team=team, action=action, response_url=slack.url)
             assert door.interaction(press).status_code == 200
             if action in OF_THE_PRESSER:
                 continue
