@@ -55,6 +55,9 @@ class RecordingBell:
     def ring_deliver(self, lane: str) -> None:
         self.rings.append(("deliver", lane))
 
+    def flush(self, limit: timedelta) -> None:
+        """Nothing waits to be sent."""
+
 
 class Client:
     """Requests to an ASGI application, each answered when the call returns; threads may share it."""
