@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 from db import quotas, rules
 from db.rules import EVERYONE
 from db.turns import Rank
+from tasks.text.kind import Kind
 
 # Keys of rules. A recipe's is RECIPE with its name.
 ADMIN, BAN, ALLOW, GUESTS, DRAIN, PRIORITY = "admin", "ban", "allow", "guests", "drain", "priority"
 QUOTAS = {"requests": "quota.requests", "tokens": "quota.tokens"}
 RECIPE = "recipe."
+REDACTION = "redaction"
 
 # The value of everybody's ALLOW while a list of those who may use it is kept.
 LISTED = "listed"
@@ -80,6 +82,13 @@ class Rules:
     def is_admin(self) -> bool:
         """Whether the owners made this person an admin."""
         return bool(self.values.get((self._mine(), ADMIN)))
+
+    def hides(self, usual: frozenset[Kind]) -> frozenset[Kind]:
+        """What is hidden from the model: the setting's kinds, unless the workspace's owners said otherwise."""
+        said = self._first(REDACTION, rules.workspace(self.team), EVERYONE)
+        if said is None:
+            return usual
+        return (usual or frozenset(Kind)) if said else frozenset()
 
     def rank(self, usual: Rank) -> Rank:
         """A person's priority goes before their channel's, and both before the line file's."""

@@ -16,7 +16,7 @@ from db import backends, jobs, posts, rules, session
 from db.rules import EVERYONE
 from db.states import JobState
 from tasks.resources import Resources
-from tasks.rules import ADMIN, ALLOW, BAN, DRAIN, GUESTS, LISTED, PRIORITY, QUOTAS, RECIPE
+from tasks.rules import ADMIN, ALLOW, BAN, DRAIN, GUESTS, LISTED, PRIORITY, QUOTAS, RECIPE, REDACTION
 
 log = structlog.get_logger()
 
@@ -202,6 +202,18 @@ def _recipe(work: _Work) -> Done:
     return Done(key, {"recipe": recipe.name, "channel": named(_scope(work.order))})
 
 
+def _redaction(work: _Work) -> Done:
+    """Of the workspace that is named, else of the owner's own; at a terminal, of all and of the HTTP API."""
+    named_one = work.order.given.get("workspace") or work.team
+    scope = rules.workspace(named_one) if named_one else EVERYONE
+    how = work.order.given["how"]
+    if how == "none":
+        work.take(scope, REDACTION)
+    else:
+        work.put(scope, REDACTION, how == "on")
+    return Done(f"admin.redaction_{how}", {"whom": named(scope)})
+
+
 _VERBS: Mapping[str, Callable[[_Work], Done]] = {
     "pause": _pause,
     "resume": _resume,
@@ -215,4 +227,5 @@ _VERBS: Mapping[str, Callable[[_Work], Done]] = {
     "quota": _quota,
     "priority": _priority,
     "recipe": _recipe,
+    "redaction": _redaction,
 }

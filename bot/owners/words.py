@@ -27,6 +27,7 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
         "quota": rf"(?:(?P<whom>everyone)|{_PERSON}|{_CHANNEL})\s+(?P<of>requests|tokens)\s+(?P<most>none|\d{{1,9}})",
         "priority": rf"(?:{_PERSON}|{_CHANNEL})\s+(?P<priority>none|[012])",
         "recipe": rf"(?P<how>on|off)\s+(?P<recipe>[\w-]+)(?:\s+{_CHANNEL})?",
+        "redaction": r"(?P<how>on|off|none)(?:\s+(?P<workspace>T[A-Z0-9]{2,}))?",
         "rules": "",
         "stats": "",
         "audit": r"(?P<most>\d{1,2})?",

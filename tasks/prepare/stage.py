@@ -22,7 +22,6 @@ from tasks.prepare.inputs import Material
 from tasks.prepare.planning import Planned
 from tasks.resources import Resources
 from tasks.text import redact
-from tasks.text.kind import Kind
 
 log = structlog.get_logger()
 
@@ -44,7 +43,7 @@ def prepare(resources: Resources, job_id: str) -> None:
     try:
         ours = _admit(resources, job)
         server = _server(resources, job)
-        redaction = redact.Redaction(_hidden_kinds(resources, job.team))
+        redaction = redact.Redaction(ours.hides(resources.settings.hidden_kinds))
         planned = _plan(resources, job, server, made, redaction)
         _afford(resources, ours, planned.steps)
     except (Impossible, rules.Refusal) as impossible:
@@ -162,11 +161,6 @@ def _server(resources: Resources, job: Job) -> Server:
     serving = resources.line.serving(job.recipe)
     # Of a recipe that is gone, _plan speaks.
     return serving[0] if serving else resources.line.servers[0]
-
-
-def _hidden_kinds(resources: Resources, team: str) -> frozenset[Kind]:
-    """What a workspace hides from the model: today one setting for all; a switch of the workspace's goes here."""
-    return resources.settings.hidden_kinds
 
 
 def _plan(

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from bot.owners import command
 from db import __main__ as database
 from db import backends, jobs, line, session
 from db.models import Backend, Change, Job, Rule
@@ -187,6 +188,24 @@ def test_a_recipe_is_off_in_a_channel_or_everywhere(door: Door) -> None:
     ordered(door, "recipe on translate C1AA")
     assert refusal(door, "translate Good morning.", channel_id="C1AA") is None
     assert "`summarize`" in ordered(door, "recipe off sumarize")
+
+
+def test_redaction_is_switched_for_the_owner_s_workspace(door: Door) -> None:
+    """Or for one by its id; taken back, the setting holds again. All of it is in the audit."""
+    assert ordered(door, "redaction off") == say("en", "admin.redaction_off", whom="`T1`")
+    assert "`T1` `redaction` `False`" in ordered(door, "rules")
+    assert ordered(door, "redaction on T2AA") == say("en", "admin.redaction_on", whom="`T2AA`")
+    assert ordered(door, "redaction none") == say("en", "admin.redaction_none", whom="`T1`")
+    assert ordered(door, "redaction none") == say("en", "admin.no_rule")
+    assert [words for _, words in audited(door)] == ["redaction off", "redaction on T2AA", "redaction none"]
+
+
+def test_redaction_at_a_terminal_is_switched_for_all(door: Door, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever stands there is in no workspace."""
+    assert command.main(door.resources, ["redaction", "off"]) == 0
+    assert capsys.readouterr().out == say("en", "admin.redaction_off", whom="`everyone`") + "\n"
+    [rule] = fakes.rows(door.resources.engine, Rule)
+    assert (rule.scope, rule.key, rule.value) == ("everyone", "redaction", False)
 
 
 def test_services_of_the_api_keep_to_the_rules(database_url: str) -> None:

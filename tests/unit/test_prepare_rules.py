@@ -10,7 +10,7 @@ from tasks import linefile
 from tasks.prepare.stage import prepare
 from tests.fakes import NOW, Slack, accepted, do, rows, set_row, slack_error, the
 
-ME, HERE = rules.person("UANNA"), rules.channel("C1")
+ME, HERE, OURS = rules.person("UANNA"), rules.channel("C1"), rules.workspace("T1")
 
 
 def put(resources, scope: str, key: str, value: object) -> None:
@@ -37,6 +37,30 @@ def test_what_was_forbidden_after_the_request_was_taken_ends_it(resources, scope
     job = prepared(resources)
     assert (job.state, job.error) == (JobState.FAILED, code)
     assert rows(resources.engine, Step) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "said", "seen"),
+    [
+        ("all", {}, "[PHONE-1] [EMAIL-1]"),
+        ("all", {HERE: False}, "[PHONE-1] [EMAIL-1]"),
+        ("all", {OURS: False}, "010-1234-5678 kim@x.kr"),
+        ("all", {"everyone": False}, "010-1234-5678 kim@x.kr"),
+        ("all", {"everyone": False, OURS: True}, "[PHONE-1] [EMAIL-1]"),
+        ("all", {rules.workspace("T2"): False}, "[PHONE-1] [EMAIL-1]"),
+        ("phone", {OURS: True}, "[PHONE-1] kim@x.kr"),
+        ("off", {OURS: True}, "[PHONE-1] [EMAIL-1]"),
+        ("off", {}, "010-1234-5678 kim@x.kr"),
+    ],
+)
+def test_a_workspace_s_owners_say_whether_values_are_hidden(resources, setting, said, seen):
+    """Their word goes before everybody's, and both before the setting, which still says which kinds."""
+    resources.settings = resources.settings.model_copy(update={"redaction": setting})
+    for scope, value in said.items():
+        put(resources, scope, "redaction", value)
+    prepared(resources, text="010-1234-5678 kim@x.kr")
+    [step] = rows(resources.engine, Step)
+    assert seen in step.messages[-1]["content"]
 
 
 def test_a_drain_lets_finish_what_was_taken(resources):
