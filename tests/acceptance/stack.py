@@ -67,11 +67,12 @@ class Stack:
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM, limit: float = 30) -> int:
         """End a process and its children; returns its exit code."""
-        process = self.processes.pop(name)
+        process = self.processes[name]
         with contextlib.suppress(ProcessLookupError):
             (os.killpg if how is signal.SIGKILL else os.kill)(process.pid, how)
         code = process.wait(limit)
         services.guardian().forget(process.pid)
+        del self.processes[name]
         return code
 
     def logs(self) -> str:
@@ -221,7 +222,7 @@ def running(
                 try:
                     stack.stop(name, limit=15)
                 except subprocess.TimeoutExpired:
-                    stack.processes[name].kill()
+                    stack.stop(name, signal.SIGKILL)
         assert stack.leaks() == []
 
 

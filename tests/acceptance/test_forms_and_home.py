@@ -182,8 +182,10 @@ def test_an_edit_and_a_deletion_are_respected(stack: Stack) -> None:
 def test_a_follow_up_knows_what_was_said(stack: Stack) -> None:
     """A line in the thread is about the thread, and two run in order."""
     ts = stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
-    stack.say(ADA, GENERAL, "<@U0BOT> When did the ship come?", thread_ts=ts)
-    stack.say(ADA, GENERAL, "<@U0BOT> How long did it rain?", thread_ts=ts)
+    for question in ("When did the ship come?", "How long did it rain?"):
+        stack.say(ADA, GENERAL, f"<@U0BOT> {question}", thread_ts=ts)
+        # Their order is that in which they are taken; Slack sends two at once on two connections.
+        stack.wait(lambda: stack.look("state")["events_under_way"] == 0, "the event is acknowledged")
     stack.answer(GENERAL, ts, 3)
     order = [reply["metadata"]["event_payload"]["job"] for reply in stack.replies(GENERAL, ts, "result")]
     asked = [reply["metadata"]["event_payload"]["job"] for reply in stack.replies(GENERAL, ts, "card")]

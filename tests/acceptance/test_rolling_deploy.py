@@ -31,13 +31,16 @@ def git(*arguments: str) -> bytes:
 def old(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The code of the commit before the newest migration was added."""
     newest = max((ROOT / "db" / "migrations" / "versions").glob("[0-9]*.py"))
-    added = git("log", "--diff-filter=A", "--format=%H", "--", str(newest)).decode().split()
+    # By first parents: a merge may have given it its number.
+    added = git(
+        *("log", "--first-parent", "-m", "--no-renames", "--diff-filter=A", "--format=%H", "--", str(newest))
+    )
     if not added:
         services.missing(f"{newest.name} is not committed")
     if git("rev-parse", "--is-shallow-repository").strip() == b"true":
         services.missing("the history of this checkout was cut off (git fetch --unshallow)")
     folder = tmp_path_factory.mktemp("old")
-    packed = git("archive", f"{added[-1]}^", "bot", "tasks", "db")
+    packed = git("archive", f"{added.decode().split()[-1]}^", "bot", "tasks", "db")
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
     assert not (folder / "db" / "migrations" / "versions" / newest.name).exists()

@@ -1,7 +1,9 @@
 """A worker that requests can kill, freeze or hold up: `python -m tests.acceptance.unlucky prepare|infer|deliver`.
 
 The product as it is, but for what a request's text orders (`<stage>:<order>`), and for leases of LEASE seconds, a
-grace of GRACE and a time limit of TIME_LIMIT seconds, when set: tests need not wait half a minute for each.
+grace of GRACE and a time limit of TIME_LIMIT seconds, when set: tests need not wait half a minute for each. Nothing
+ends it when it freezes, as nothing ends process 1 of a container: leases and fences must do without
+(tests/chaos/test_frozen.py has the watchdog).
 """
 
 import os
@@ -12,10 +14,12 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from tasks import __main__, pipeline, stopping
+from tasks import __main__, deadman, pipeline, stopping
+from tasks.deliver import once
 from tasks.deliver import stage as delivering
 from tasks.infer import hold
 from tasks.infer import stage as inferring
+from tasks.prepare import hold as reading
 from tasks.prepare import stage as preparing
 
 
@@ -55,9 +59,13 @@ def main() -> int:
 
     preparing._plan, delivering._show = unlucky_plan, unlucky_show
     inferring.hold.Hold = UnluckyHold
+    deadman.Deadman.start = lambda _self: None
     if lease := os.environ.get("LEASE"):
-        preparing.LEASE = hold.LEASE = delivering.LEASE = timedelta(seconds=float(lease))
-        hold.HEARTBEAT = hold.LEASE / 4
+        short = timedelta(seconds=float(lease))
+        for module in (preparing, reading, hold, delivering, once):
+            module.LEASE = short
+        hold.HEARTBEAT = reading.HEARTBEAT = short / 4
+        deadman.MARGIN = short / 6
     if grace := os.environ.get("GRACE"):
         stopping.GRACE = timedelta(seconds=float(grace))
     if limit := os.environ.get("TIME_LIMIT"):
