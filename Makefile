@@ -6,6 +6,9 @@ BIN := .venv/bin
 ARGS ?=
 export PYTHON
 
+# Two files of tests at a time, those that take longest first; ARGS="-n 0" for one after the other.
+AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test lint format bench chaos docs pictures lock
 
@@ -23,7 +26,7 @@ run: setup ## Start everything; without Slack, Redis or a model server, stand-in
 
 test: lint ## Lint, types, import contracts and all tests, with branch coverage (ARGS="-k line")
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest $(AT_ONCE) $(ARGS)
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 lint: setup-dev ## Style, format, types and import contracts
