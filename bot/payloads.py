@@ -88,6 +88,14 @@ class Submission:
     origin: modal.Origin
     filled: modal.Filled
 
+    def too_large(self, most: int) -> tuple[str, int] | None:
+        """The first file of more than `most` bytes, by name, and its size; Slack says sizes before anything is read."""
+        for file in self.filled.files:
+            size = file.get("size") if isinstance(file, Mapping) else None
+            if isinstance(size, int) and size > most:
+                return str(file.get("name") or file.get("id")), size
+        return None
+
     def request(self, recipe: Recipe, channel: str) -> Request:
         """The analysis it asks for, answered under a card in `channel`, like a command's."""
         # In the form that the command's own text has: the question in its first line.
@@ -100,6 +108,7 @@ class Submission:
             channel=channel,
             recipe=recipe.name,
             text="\n".join(part for part in (question, self.filled.text) if part),
+            files=_files(self.filled.files),
             answer_language=self.filled.language,
             response_url=self.origin.response_url,
         )
@@ -294,7 +303,7 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
         # A message with replies names itself as its thread, in the event of an edit.
         thread = None
     text = event["text"] if isinstance(event.get("text"), str) else ""
-    files = _files(event)
+    files = _files(event.get("files"))
     asked = recipes.parse_command(_without_us(text, body))
     if thread is not None and not files and _follows_up(asked):
         # What the model said before stands in the thread, with what it was said about.
@@ -336,7 +345,7 @@ def shortcut(body: Payload, recipes: Recipes) -> Request:
         recipe=recipes.default.name,
         named=False,
         text=clicked["text"] if isinstance(clicked.get("text"), str) else "",
-        files=_files(clicked),
+        files=_files(clicked.get("files")),
         response_url=_word(body, "response_url", 1000),
     )
 
@@ -463,9 +472,8 @@ def _brings_no_text(asked: Asked) -> bool:
     return not asked.text or (asked.recipe.needs_question and "\n" not in asked.text)
 
 
-def _files(message: Payload) -> list[dict[str, str]]:
+def _files(files: object) -> list[dict[str, str]]:
     """The ids and names of what is attached; where it lies is asked when it is fetched."""
-    files = message.get("files")
     named = [
         (file.get("id"), file.get("name") or file.get("title"))
         for file in (files if isinstance(files, list) else [])

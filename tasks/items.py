@@ -28,7 +28,8 @@ class Source:
 
 
 def sources(documents: Sequence[Document], each: Literal["line", "row"] | None) -> list[Source]:
-    """Where the items of a request stand: its tables, else its files, else (with "line") the lines of its text.
+    """Where the items of a request stand: its tables, with what stands beside them as one more, else its files, else
+    (with "line") the lines of its text.
 
     [] if it is to be answered as a whole.
     """
@@ -36,7 +37,8 @@ def sources(documents: Sequence[Document], each: Literal["line", "row"] | None) 
         return []
     tables = [Source(one.name, one.kind, table) for one in documents for table in one.tables if table.rows]
     if tables:
-        return tables
+        beside = [(one.name, one.text) for one in documents if not any(table.rows for table in one.tables)]
+        return [*tables, Source("", "csv", Table(_FROM_FILES, beside))] if beside else tables
     if len(documents) > 1:
         rows = [(one.name, one.text) for one in documents]
         return [Source("", "csv", Table(_FROM_FILES, rows))]

@@ -8,6 +8,7 @@ from slack_bolt import Ack, App
 from bot import intake, payloads, voice
 from bot.views import modal as modal_view
 from tasks import actions, slack
+from tasks.prepare.extract import limits, problem
 from tasks.recipes import Recipe
 from tasks.resources import Resources
 
@@ -52,8 +53,12 @@ def take(resources: Resources, sent: payloads.Submission) -> dict[str, Any]:
     if recipe is None:
         alternatives = resources.recipes.alternatives(sent.filled.recipe)
         return error(modal_view.RECIPE, "error.unknown_recipe", word=sent.filled.recipe, **alternatives)
-    if not sent.filled.text:
-        return error(modal_view.TEXT, "error.empty")
+    if not sent.filled.text and not sent.filled.files:
+        return error(modal_view.TEXT, "modal.empty")
+    if too_large := sent.too_large(limits.FILE_BYTES):
+        name, size = too_large
+        numbers = problem.too_large("too_large", size, limits.FILE_BYTES).params
+        return error(modal_view.FILES, "modal.too_large", name=name, **numbers)
     if recipe.needs_question and not sent.filled.question:
         return error(
             modal_view.QUESTION, "error.no_question", recipe=recipe.name, example=recipe.example.of(language)

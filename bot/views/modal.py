@@ -1,7 +1,7 @@
 """The form behind `/analyze` without a text and behind the global shortcut, and what comes back from it.
 
 Lengths: docs.slack.dev/reference/block-kit/block-elements (an input takes 3,000 characters, an option's text and
-its description 75 each).
+its description 75 each, a file input 10 files).
 """
 
 import json
@@ -16,12 +16,13 @@ CALLBACK = "analysis"
 AGAIN = "again"
 
 # Each is the block_id and the action_id of its input.
-TEXT, QUESTION, RECIPE, LANGUAGE, PLACE = "text", "question", "recipe", "language", "place"
+TEXT, FILES, QUESTION, RECIPE, LANGUAGE, PLACE = "text", "files", "question", "recipe", "language", "place"
 
 AS_THE_TEXT = "as_the_text"
 THREAD, ONLY_ME = "thread", "only_me"
 
 LONGEST_INPUT = 3000
+MOST_FILES = 10
 _LONGEST_OPTION = 75
 
 
@@ -51,6 +52,8 @@ class Filled:
     """What somebody put into the form; nothing is checked yet but its shape."""
 
     text: str
+    # As Slack describes them.
+    files: list[Any]
     question: str
     recipe: str
     language: str | None
@@ -69,7 +72,14 @@ def form(language: str, recipes: Recipes, chosen: Recipe, origin: Origin) -> dic
     languages = [_option(say(language, f"modal.language_{each}"), each) for each in (AS_THE_TEXT, *LANGUAGES)]
     blocks = [
         field(RECIPE, word("recipe"), _select(RECIPE, offered, chosen.name)),
-        field(TEXT, word("text"), writing(TEXT, word("text_hint"), lines=True), hint=word("text_long")),
+        field(
+            TEXT,
+            word("text"),
+            writing(TEXT, word("text_hint"), lines=True),
+            hint=word("text_long"),
+            optional=True,
+        ),
+        field(FILES, word("files"), _attaching(FILES), optional=True),
         field(QUESTION, word("question"), writing(QUESTION, word("question_hint")), optional=True),
         field(LANGUAGE, word("language"), _select(LANGUAGE, languages, AS_THE_TEXT)),
     ]
@@ -99,7 +109,7 @@ def again(language: str, recipes: Recipes, chosen: Recipe, job_id: str) -> dict[
     return view | {
         "callback_id": AGAIN,
         "private_metadata": job_id,
-        "blocks": [block for block in view["blocks"] if block["block_id"] != TEXT],
+        "blocks": [block for block in view["blocks"] if block["block_id"] not in {TEXT, FILES}],
     }
 
 
@@ -108,6 +118,7 @@ def filled(values: Mapping[str, Any]) -> Filled:
     language = _chosen(values, LANGUAGE)
     return Filled(
         text=written(values, TEXT),
+        files=_attached(values, FILES),
         question=written(values, QUESTION),
         recipe=_chosen(values, RECIPE),
         language=language if language in LANGUAGES else None,
@@ -133,6 +144,11 @@ def _chosen(values: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _attached(values: Mapping[str, Any], name: str) -> list[Any]:
+    files = _element(values, name).get("files")
+    return files if isinstance(files, list) else []
+
+
 def plain(text: str) -> dict[str, Any]:
     """A text object."""
     return {"type": "plain_text", "text": text}
@@ -150,6 +166,11 @@ def _cut(text: str) -> str:
 def _select(name: str, options: list[dict[str, Any]], initial: str) -> dict[str, Any]:
     first = next(option for option in options if option["value"] == initial)
     return {"type": "static_select", "action_id": name, "options": options, "initial_option": first}
+
+
+def _attaching(name: str) -> dict[str, Any]:
+    """An input for files of any kind: what they are, their content says when they are read."""
+    return {"type": "file_input", "action_id": name, "max_files": MOST_FILES}
 
 
 def writing(name: str, placeholder: dict[str, Any], *, lines: bool = False) -> dict[str, Any]:

@@ -193,6 +193,6 @@ const ELEMENTS = {
   checkboxes: (one, block, surface) => choices(one, block, surface, "checkbox"),
   plain_text_input: textInput("text"), number_input: textInput("number"), email_text_input: textInput("email"), url_text_input: textInput("url"),
   datepicker: picker("date", "selected_date"), timepicker: picker("time", "selected_time"),
-  file_input: (one, block, surface) => fileInput(common(one, block, surface), stored(one, block, surface), (files) => surface.set?.(block, one, { type: one.type, files })),
+  file_input: (one, block, surface) => fileInput(common(one, block, surface), one.max_files ?? 10, stored(one, block, surface)?.files, (files) => surface.set?.(block, one, { type: one.type, files })),
   image: (one) => picture(one, "accessory-image"),
 };

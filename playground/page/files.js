@@ -81,20 +81,24 @@ export function bytes(size) {
   return size < 1024 ** 2 ? `${(size / 1024).toFixed(1)} KB` : `${(size / 1024 ** 2).toFixed(1)} MB`;
 }
 
-/** A modal's file field: uploads at once, as Slack does, and keeps the file ids. */
-export function fileInput(props, known, set) {
+/** A modal's file field: uploads at once, as Slack does, and keeps the files; `most` of them. */
+export function fileInput(props, most, known, set) {
+  let files = [...(known ?? [])];
   const list = h("ul", { class: "chips" });
-  const files = [...(known?.files ?? [])];
-  const show = () => list.replaceChildren(...files.map((file) => h("li", { class: "chip" }, file.name)));
-  show();
-  return h("div", {}, h("input", {
-    type: "file", class: "field", multiple: true, ...props,
-    onchange: async (event) => {
-      for (const file of event.target.files) {
-        try { files.push((await api.upload(store.at.user, file)).file); } catch (error) { notice(t("noUpload", { name: file.name, why: error.message }), "wrong"); }
+  const keep = (kept) => { files = kept; set(files); show(); };
+  const show = () => list.replaceChildren(...files.map((file) => h("li", { class: "chip" }, icon("file"), file.name, h("span", { class: "faint" }, bytes(file.size)),
+    h("button", { type: "button", class: "plain", "aria-label": t("removeFile", { name: file.name }), onclick: () => keep(files.filter((one) => one !== file)) }, "×"))));
+  const attach = async (chosen) => {
+    for (const file of chosen) {
+      try {
+        if (files.length >= most) throw new Error(t("mostFiles", { n: most }));
+        keep([...files, (await api.upload(store.at.user, file)).file]);
+      } catch (error) {
+        notice(t("noUpload", { name: file.name, why: error.message }), "wrong");
       }
-      set(files);
-      show();
-    },
-  }), list);
+    }
+  };
+  show();
+  const picker = h("input", { type: "file", class: "field", multiple: most > 1, ...props, onchange: () => { const chosen = [...picker.files]; picker.value = ""; return attach(chosen); } });
+  return h("div", { class: "file-input" }, picker, list);
 }

@@ -53,6 +53,8 @@ def element(to: Complaints, at: str, item: object, allowed: frozenset[str] | set
         for name in ("positive_button", "negative_button"):
             if required(to, at, item, name):
                 _feedback(to, f"{at}/{name}", item[name])
+    elif kind == "file_input":
+        _files(to, at, item)
     elif kind == "plain_text_input":
         words(to, at, item, "initial_value", most=3000, least=0)
 
@@ -78,6 +80,12 @@ def _button(to: Complaints, at: str, item: dict[str, Any]) -> None:
     words(to, at, item, "url", most=3000)
     words(to, at, item, "accessibility_label", most=75)
     choice(to, at, item, "style", {"primary", "danger"})
+
+
+def _files(to: Complaints, at: str, item: dict[str, Any]) -> None:
+    most = item.get("max_files", 10)
+    if not isinstance(most, int) or not 1 <= most <= 10:
+        to.add(f"{at}/max_files", "must be between 1 and 10")
 
 
 def _feedback(to: Complaints, at: str, item: object) -> None:

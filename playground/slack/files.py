@@ -74,11 +74,12 @@ def share(
 
 
 def visible(slack: Slack, file: dict[str, Any]) -> bool:
-    """Whether the bot may read a file: its own, a public one, or one shared where the bot is."""
+    """Whether the bot may read a file: its own, a public one, one shared where the bot is, or put into its form."""
     places = [*file["channels"], *file["groups"], *file["ims"]]
     channels = slack.workspace.channels
     inside = any(place in channels and BOT_USER in channels[place].members for place in places)
-    return file["user"] == BOT_USER or file["is_public"] or inside
+    handed = file["id"] in slack.workspace.handed
+    return file["user"] == BOT_USER or file["is_public"] or inside or handed
 
 
 class Download:

@@ -54,6 +54,7 @@ async def submit(slack: Slack, body: dict[str, Any]) -> dict[str, Any]:
     empty = forms.missing(view["blocks"], values)
     if empty:
         raise Refused("required", "Please complete the required fields.", 422, errors=empty)
+    _hand_over(slack, user, values)
     view["state"] = {"values": values}
     answer = await slack.delivery.interaction(payloads.view_submission(slack, user, dict(view)))
     error = answer.error
@@ -103,6 +104,16 @@ def _respond(slack: Slack, user: str, view: views.View, ack: dict[str, Any]) -> 
     kind = action if action in ("update", "push") else "close"
     slack.bus.publish("view", {"user": user, "view": dict(view), "kind": kind})
     return None
+
+
+def _hand_over(slack: Slack, user: str, values: dict[str, dict[str, Any]]) -> None:
+    """Name the files in a form as Slack describes them, and let the app read them."""
+    for state in (state for states in values.values() for state in states.values()):
+        if state["type"] == "file_input":
+            ids = [each.get("id") if isinstance(each, dict) else each for each in state.get("files") or []]
+            found = [slack.workspace.files.get(str(file_id)) for file_id in ids]
+            state["files"] = [dict(file) for file in found if file is not None and file["user"] == user]
+            slack.workspace.handed.update(file["id"] for file in state["files"])
 
 
 def _view(slack: Slack, user: str, view_id: object) -> views.View:

@@ -91,6 +91,8 @@ class Workspace:
             self.channels[channel.id] = channel
         self.files: dict[str, dict[str, Any]] = {}
         self.contents: dict[str, bytes] = {}
+        # Files that people put into a form of the app's: it may read them, wherever they are shown.
+        self.handed: set[str] = set()
         self.ephemerals: dict[str, list[Message]] = {}
         # (channel, thread_ts) -> the words that assistant.threads.setStatus shows.
         self.statuses: dict[tuple[str, str], str] = {}

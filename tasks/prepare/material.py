@@ -42,7 +42,7 @@ def read(resources: Resources, job: Job, recipe: Recipe, hold: Hold, made: Mater
 
 def _asked(recipe: Recipe, words: str, has_material: bool) -> tuple[str | None, str]:
     """The question or wish, and the text to work on."""
-    if has_material and len(words) <= _LONGEST_ASKED:
+    if has_material and len(words) <= _LONGEST_ASKED and not recipe.takes_names:
         return words or None, ""
     question, text = split_request(recipe, words)
     if has_material:

@@ -97,6 +97,12 @@ class Stack:
         """Write a message; returns its ts."""
         return str(self.act("say", user=user, channel=channel, text=text, **more)["ts"])
 
+    def attach(self, user: str, name: str, content: bytes) -> str:
+        """Upload a file as a person; its id."""
+        sent = self.http.post("/control/file", data={"user": user}, files={"file": (name, content)})
+        assert sent.status_code == 200, sent.text
+        return str(sent.json()["file"]["id"])
+
     def thread(self, channel: str, ts: str) -> list[dict[str, Any]]:
         """The replies under a message."""
         return list(self.look("messages", channel=channel, thread_ts=ts)["messages"][1:])

@@ -16,17 +16,10 @@ TABLE = "이름,메모\n김민지,항구는 아홉 시에 문을 연다\n박철�
 SCAN = f"<meta charset=utf-8><body style='font:32px Noto Sans CJK KR'><p>{ENGLISH}</p><p>{KOREAN}</p>"
 
 
-def attach(stack: Stack, user: str, name: str, content: bytes) -> str:
-    """Upload a file as a person; its id."""
-    sent = stack.http.post("/control/file", data={"user": user}, files={"file": (name, content)})
-    assert sent.status_code == 200, sent.text
-    return str(sent.json()["file"]["id"])
-
-
 def echoed(stack: Stack, name: str, content: bytes) -> str:
     """What the model was given of a file in a message without words, and said again."""
     stack.act("model", answer="echo")
-    ts = stack.say(ADA, "D0ADA", "", files=[attach(stack, ADA, name, content)])
+    ts = stack.say(ADA, "D0ADA", "", files=[stack.attach(ADA, name, content)])
     answer = stack.answer("D0ADA", ts)
     return str(answer["blocks"])
 
@@ -114,8 +107,8 @@ def test_files_of_text(stack: Stack, name: str, content: bytes) -> None:
 def test_a_mention_with_two_files_compares_them(stack: Stack) -> None:
     """The words are the question; the card says what was understood, in the asker's language."""
     files = [
-        attach(stack, MINJI, "old.txt", b"The budget is 40,000 euros."),
-        attach(stack, MINJI, "new.txt", b"The budget is 50,000 euros."),
+        stack.attach(MINJI, "old.txt", b"The budget is 40,000 euros."),
+        stack.attach(MINJI, "new.txt", b"The budget is 50,000 euros."),
     ]
     ts = stack.say(MINJI, GENERAL, "<@U0BOT> ask What is the budget?", files=files)
     assert "50,000" in str(stack.answer(GENERAL, ts)["blocks"])
@@ -125,14 +118,14 @@ def test_a_mention_with_two_files_compares_them(stack: Stack) -> None:
 
 
 def test_a_mention_in_a_thread_brings_the_files_of_the_thread(stack: Stack) -> None:
-    file = attach(stack, ADA, "plan.txt", b"The deadline is the third of May. Lunch is at noon.")
+    file = stack.attach(ADA, "plan.txt", b"The deadline is the third of May. Lunch is at noon.")
     ts = stack.say(ADA, GENERAL, "Here is the plan.", files=[file])
     stack.say(MINJI, GENERAL, "<@U0BOT> ask When is the deadline?", thread_ts=ts)
     assert "third of May" in str(stack.answer(GENERAL, ts)["blocks"])
 
 
 def test_the_shortcut_on_a_message_with_a_file(stack: Stack) -> None:
-    file = attach(stack, ADA, "a.txt", ENGLISH.encode())
+    file = stack.attach(ADA, "a.txt", ENGLISH.encode())
     ts = stack.say(ADA, GENERAL, "", files=[file])
     stack.act("shortcut", user=MINJI, channel=GENERAL, ts=ts, callback_id="analyze_message")
     assert "harbour" in str(stack.answer(GENERAL, ts)["blocks"])
@@ -142,7 +135,7 @@ def test_what_is_bad_is_told_and_the_rest_goes_on(stack: Stack) -> None:
     """A bomb, a damaged file and a good one; the worker that met them answers the next request."""
     bomb = documents.zipped(("a.txt", bytes(20_000_000)))
     files = [
-        attach(stack, ADA, name, content)
+        stack.attach(ADA, name, content)
         for name, content in (("bomb.zip", bomb), ("bad.pdf", b"%PDF-1.7 x"), ("good.txt", ENGLISH.encode()))
     ]
     ts = stack.say(ADA, RESEARCH, "<@U0BOT> ", files=files)
@@ -155,7 +148,7 @@ def test_what_is_bad_is_told_and_the_rest_goes_on(stack: Stack) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_a_failure_in_words(stack: Stack) -> None:
-    ts = stack.say(ADA, "D0ADA", "", files=[attach(stack, ADA, "big.png", documents.png(50_000, 50_000))])
+    ts = stack.say(ADA, "D0ADA", "", files=[stack.attach(ADA, "big.png", documents.png(50_000, 50_000))])
     failure = stack.wait(lambda: stack.replies("D0ADA", ts, "failure"), "the failure")[0]
     assert "big.png has 2,500,000,000 pixels, and 50,000,000 is the most." in str(failure["blocks"])
 
@@ -183,6 +176,6 @@ def test_files_by_http(stack: Stack) -> None:
 def test_no_file_names_or_texts_in_the_logs(stack: Stack) -> None:
     """I10, also for what cannot be read."""
     name = "SEKRET-NAME.pdf"
-    ts = stack.say(ADA, "D0ADA", "", files=[attach(stack, ADA, name, b"%PDF-1.7 SEKRET-TEXT")])
+    ts = stack.say(ADA, "D0ADA", "", files=[stack.attach(ADA, name, b"%PDF-1.7 SEKRET-TEXT")])
     stack.wait(lambda: stack.replies("D0ADA", ts, "failure"), "the failure")
     assert "SEKRET" not in stack.logs()

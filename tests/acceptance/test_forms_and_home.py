@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests import documents
 from tests.acceptance.stack import ADA, GENERAL, LEO, MINJI, RESEARCH, Stack
 
 pytestmark = pytest.mark.timeout(120)
@@ -22,7 +23,7 @@ def form(stack: Stack, user: str, text: str = "", channel: str = RESEARCH) -> di
     return dict(view)
 
 
-def submit(stack: Stack, user: str, view: dict[str, Any], **values: str) -> dict[str, Any]:
+def submit(stack: Stack, user: str, view: dict[str, Any], **values: Any) -> dict[str, Any]:
     return stack.act("submit", user=user, view_id=view["id"], values=values)
 
 
@@ -31,6 +32,15 @@ def cards(stack: Stack, channel: str, job: str | None = None) -> list[dict[str, 
     return [
         one for one in found if (one.get("metadata") or {}).get("event_payload", {}).get("kind") == "card"
     ]
+
+
+def told_of(stack: Stack, name: str) -> dict[str, Any]:
+    """The card that tells what was understood of that file."""
+
+    def found() -> list[dict[str, Any]]:
+        return [card for card in cards(stack, RESEARCH) if name in card["text"]]
+
+    return dict(stack.wait(found, f"the card that names {name}")[0])
 
 
 def home(stack: Stack, user: str) -> str:
@@ -63,6 +73,32 @@ def test_errors_stand_beside_their_field_and_the_form_stays(stack: Stack) -> Non
     assert "질문" in sent["ack"]["errors"]["question"]
     assert stack.look("views", user=MINJI)["views"]
     assert not submit(stack, MINJI, view, text=KOREAN, question="예산은 얼마인가요?")["ack"]
+
+
+def test_the_form_takes_files(stack: Stack) -> None:
+    """With words that say what is wanted of them; the card tells what was understood, in the asker's language."""
+    files = [
+        stack.attach(MINJI, "old.txt", b"The budget is 40,000 euros."),
+        stack.attach(MINJI, "new.docx", documents.docx(documents.paragraph("The budget is 50,000 euros."))),
+    ]
+    view = form(stack, MINJI, "ask")
+    assert not submit(stack, MINJI, view, question="What is the budget?", files=files)["ack"]
+    card = told_of(stack, "old.txt")
+    assert "old.txt: 27자, 영어" in card["text"]
+    assert "new.docx: 27자, 영어" in card["text"]
+    answer = json.dumps(stack.answer(RESEARCH, card["ts"]), ensure_ascii=False)
+    assert "40,000" in answer
+    assert "50,000" in answer
+
+
+def test_a_form_without_text_and_files_stays(stack: Stack) -> None:
+    """It says so beside the text, and takes a file alone."""
+    view = form(stack, ADA)
+    assert "attach a file" in submit(stack, ADA, view)["ack"]["errors"]["text"]
+    file = stack.attach(ADA, "diary.txt", TEXT.encode())
+    assert not submit(stack, ADA, view, files=[file])["ack"]
+    card = told_of(stack, "diary.txt")
+    assert "lighthouse" in json.dumps(stack.answer(RESEARCH, card["ts"]))
 
 
 def test_only_me_is_answered_by_direct_message(stack: Stack) -> None:

@@ -74,6 +74,15 @@ def test_a_long_text_beside_a_file_is_one_more_document(resources, attach):
     assert f"# a.txt\n\n{ENGLISH}" in asked(resources)
 
 
+def test_labels_beside_a_file_end_with_their_line(resources, attach):
+    """As without a file: what follows is one more text."""
+    files = attach(F1=("a.csv", b"what\nlate\nfine\n"))
+    job = accepted(resources.engine, recipe="classify", text="good, bad\nIt came late.", files=files)
+    prepare(resources, job.id)
+    assert the(resources.engine, Job, job.id).question == "good, bad"
+    assert "It came late." in asked(resources)
+
+
 def test_two_files_to_compare_stand_each_under_its_name(resources, attach):
     files = attach(F1=("old.txt", b"Costs are 40."), F2=("new.csv", b"cost,now\n50,yes\n"))
     prepare(resources, accepted(resources.engine, recipe="ask", text="What changed?", files=files).id)
