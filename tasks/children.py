@@ -13,6 +13,7 @@ from celery import signals
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import jobs, session
+from tasks import stopping
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -32,6 +33,13 @@ def watch(resources: Resources) -> None:
     signals.task_failure.connect(died, weak=False)
 
 
+def give_grace() -> None:
+    """End the pool's processes when what they work on has had its time: reading files may take minutes."""
+    # A timer of the system's, since this is called from a signal's handler: a thread's takes locks.
+    signal.signal(signal.SIGALRM, lambda *_: hurry())
+    signal.setitimer(signal.ITIMER_REAL, stopping.GRACE.total_seconds())
+
+
 def hurry() -> None:
     """End the pool's processes at once; what they work on is given back (tasks.prepare.stage)."""
     for child in billiard.active_children():
@@ -47,6 +55,8 @@ def _heed(**_: Any) -> None:
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # Giving back is not to be interrupted by whoever is told twice.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     raise SystemExit(0)
 
 

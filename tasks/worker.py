@@ -81,6 +81,8 @@ def _end_gently(resources: Resources) -> None:
         resources.stopping.set()
         if resources.stopping.is_over():
             children.hurry()
+        else:
+            children.give_grace()
 
     def listen(**_: Any) -> None:
         # Celery's own answer to a second Ctrl+C waits in the signal's handler, and then drops what runs.

@@ -77,10 +77,14 @@ def pdf(pages: int, text: str = "Hello from a page") -> bytes:
     return bytes(out)
 
 
-def png(width: int, height: int) -> bytes:
-    """A picture that says how large it is, and holds nothing."""
+def png(width: int, height: int, *rows: bytes) -> bytes:
+    """A grey picture that says how large it is; without rows it holds nothing."""
     head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x00\x00\x00\x00"
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    chunks = (
+        (b"IHDR", head),
+        (b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows))),
+        (b"IEND", b""),
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
         for kind, data in chunks

@@ -39,6 +39,22 @@ def prepare(resources: Resources, job_id: str) -> None:
     if job is None:
         return
     log.debug("claimed")
+    try:
+        _prepare(resources, job)
+    except Lost:
+        log.info("job.lost")
+        return
+    except SystemExit:
+        # This process is told to end (tasks.children).
+        _give_back(resources, job)
+        raise
+    log.debug("released")
+    for lane in posts.lanes(job):
+        resources.bell.ring_deliver(lane)
+
+
+def _prepare(resources: Resources, job: Job) -> None:
+    """Read and plan; the outcome is written. Raises Lost."""
     made = Material()
     try:
         ours = _admit(resources, job)
@@ -49,15 +65,7 @@ def prepare(resources: Resources, job_id: str) -> None:
     except (Impossible, rules.Refusal) as impossible:
         log.info("job.impossible", code=impossible.code)
         _end(resources, job, impossible, made)
-    except Lost:
-        log.info("job.lost")
-        return
-    except SystemExit:
-        # This process is told to end at once.
-        with session.transaction(resources.engine) as transaction:
-            jobs.give_back(transaction, job.id, job.fence, resources.clock())
-        raise
-    except sa.exc.DBAPIError:
+    except (Lost, sa.exc.DBAPIError):
         # The database's trouble is not the job's: its lease runs out and it is prepared again.
         raise
     except Exception:  # A door to what reads people's input: the person must not wait for a bug to repeat.
@@ -73,9 +81,16 @@ def prepare(resources: Resources, job_id: str) -> None:
         log.info("job.prepared", steps=len(planned.steps), hidden=len(redaction.originals), held=held)
         if not held:
             resources.bell.ring_infer(server.name, min(len(planned.steps), server.limit or MOST_BELLS))
-    log.debug("released")
-    for lane in posts.lanes(job):
-        resources.bell.ring_deliver(lane)
+
+
+def _give_back(resources: Resources, job: Job) -> None:
+    try:
+        # Of little patience: a platform soon ends this process by force, and the lease runs out all the same.
+        with session.transaction(resources.heartbeats) as transaction:
+            if jobs.give_back(transaction, job.id, job.fence, resources.clock()):
+                log.info("job.given_back")
+    except sa.exc.SQLAlchemyError as error:
+        log.warning("job.unreleased", job_id=job.id, error=type(error).__name__)
 
 
 def _admit(resources: Resources, job: Job) -> rules.Rules:

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from tests import services
+from tasks.sweep import MOST_CLAIMS
+from tests import documents, services
 from tests.acceptance import stack as stacks
 from tests.acceptance.partition import Wire
 from tests.acceptance.stack import ADA, GENERAL, Stack
@@ -236,6 +237,48 @@ def test_a_whole_group_that_is_told_to_end_drops_no_job(stack: Stack, told: str)
     start(stack, "prepare", LEASE="600")
     wait_done(stack, path)
     assert job(stack, path, "claims") == 1
+
+
+def test_deploys_in_the_middle_of_a_large_file_never_count(stack: Stack, tmp_path: pathlib.Path) -> None:
+    """More of them than a job may kill workers: each gives it back after the grace, and ends what reads for it."""
+    work(stack, "infer", "deliver")
+    slow = slow_recognition(tmp_path)
+    scan = documents.png(80, 20, *[b"\xff" * 80] * 20)
+    asked = stack.api("POST", "/api/analyses", files={"file": ("scan.png", scan)})
+    path = str(asked.headers["location"])
+    for _ in range(MOST_CLAIMS + 1):
+        prepare = start(stack, "prepare", LEASE="600", GRACE="1", **slow)
+        stack.wait(lambda: (tmp_path / "reading").exists(), "the file is being read")
+        [folder] = (tmp_path / "tmp").glob("threadline-*")
+        # As systemd does it: to all of the service's processes.
+        all_of_them = [psutil.Process(prepare.pid), *psutil.Process(prepare.pid).children(recursive=True)]
+        for process in all_of_them:
+            process.terminate()
+        assert prepare.wait(30) == 0
+        _, alive = psutil.wait_procs(all_of_them[1:], 5)
+        assert alive == []
+        assert not folder.exists()
+        assert [job(stack, path, column) for column in ("state", "claims")] == ["preparing", 0]
+        (tmp_path / "reading").unlink()
+    (tmp_path / "go").touch()
+    start(stack, "prepare", LEASE="600", **slow)
+    assert "lighthouse keeper" in wait_done(stack, path)["result"]
+    assert job(stack, path, "claims") == 1
+
+
+def slow_recognition(folder: pathlib.Path) -> dict[str, str]:
+    """A tesseract that reads until it may `go`, and where its worker's files lie."""
+    tesseract = folder / "tesseract"
+    tesseract.write_text(
+        "#!/bin/sh\n"
+        "case $1 in --list-langs) echo eng; exit;; esac\n"
+        f"touch {folder}/reading\n"
+        f"while ! [ -e {folder}/go ]; do sleep 0.05; done\n"
+        f"echo '{TEXT}'\n"
+    )
+    tesseract.chmod(0o755)
+    (folder / "tmp").mkdir()
+    return {"PATH": f"{folder}:{os.environ['PATH']}", "TMPDIR": str(folder / "tmp")}
 
 
 def test_a_database_that_is_restarted_under_load_loses_nothing(

@@ -1,11 +1,13 @@
 """The prepare stage: a request's words become steps in line, or a reason that its person can act on."""
 
+from typing import NoReturn
+
 import pytest
 
 from db import jobs
 from db.models import Job, Post, Source, Step
 from db.states import JobState, Origin, PostKind, StepState
-from tasks import children, pipeline, recipes, slack
+from tasks import pipeline, recipes, slack
 from tasks.prepare import hold, stage
 from tasks.prepare.stage import prepare
 from tests import fakes
@@ -261,10 +263,16 @@ def test_the_pool_lets_a_task_read_as_long_as_reading_may_take():
     assert slack.TIMEOUT < hold.LEASE - hold.HEARTBEAT
 
 
-def test_a_process_that_ends_at_once_gives_its_job_back(resources, bell, monkeypatch):
-    """Told in the middle of a text: the job is free at once, and this claim does not count."""
+def told(*_: object) -> NoReturn:
+    """What the signal's handler raises (tasks.children)."""
+    raise SystemExit(0)
+
+
+@pytest.mark.parametrize("moment", ["_plan", "_put_in_line"])
+def test_a_process_that_is_to_end_gives_its_job_back(resources, bell, monkeypatch, moment):
+    """Told while it reads or writes: the job is free at once, and this claim does not count."""
     job = accepted(resources.engine)
-    monkeypatch.setattr(stage, "_plan", lambda *_: children._leave(0, None))
+    monkeypatch.setattr(stage, moment, told)
     with pytest.raises(SystemExit):
         prepare(resources, job.id)
     after = the(resources.engine, Job, job.id)
