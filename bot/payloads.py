@@ -30,6 +30,45 @@ MOST_FILES = 100
 
 _FILE_ID = re.compile(r"F[A-Z0-9]{2,30}")
 
+# Whoever says only this to an answer wants nothing more.
+_COURTESIES = frozenset(
+    [
+        "thanks",
+        "thank",
+        "you",
+        "thx",
+        "ty",
+        "so",
+        "much",
+        "very",
+        "ok",
+        "okay",
+        "great",
+        "nice",
+        "cool",
+        "perfect",
+        "got",
+        "it",
+        "감사합니다",
+        "감사해요",
+        "감사",
+        "고마워요",
+        "고마워",
+        "고맙습니다",
+        "네",
+        "넵",
+        "네네",
+        "예",
+        "ㅇㅋ",
+        "ㅇㅇ",
+        "ㄱㅅ",
+        "오케이",
+        "좋아요",
+        "알겠습니다",
+    ]
+)
+_EMOJI = re.compile(r":[\w+-]+:")
+
 _MENTION_FIRST = re.compile(r"^\s*<@[UW][A-Z0-9]+(?:\|[^>]*)?>[\s:,]*")
 
 
@@ -305,12 +344,12 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
     text = event["text"] if isinstance(event.get("text"), str) else ""
     files = _files(event.get("files"))
     asked = recipes.parse_command(_without_us(text, body))
+    if (files or thread) and asked.unknown and recipes.closest(asked.unknown) is None:
+        # A word beside a file, or in a thread, is a wish about it, unless it nearly names a recipe.
+        asked = Asked(asked.recipe, asked.text)
     if thread is not None and not files and _follows_up(asked):
         # What the model said before stands in the thread, with what it was said about.
         asked = Asked(recipes.get("ask") or asked.recipe, asked.text, named=True)
-    if files and asked.unknown and recipes.closest(asked.unknown) is None:
-        # A word beside a file is a wish about it, unless it nearly names a recipe.
-        asked = Asked(asked.recipe, asked.text)
     return Request(
         source_key=f"event:{_word(body, 'event_id', 200)}",
         message_key=_message_key(team, channel, ts),
@@ -326,6 +365,20 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
         files=files,
         material_ts=thread if thread and not files and _brings_no_text(asked) else None,
     )
+
+
+def reply(body: Payload, recipes: Recipes) -> Request | None:
+    """Read a message in a channel's thread as a mention; None when it is not for us, as far as it shows.
+
+    One that names us comes as a mention too; one that begins with somebody else's name is for them.
+    """
+    event = _part(body, "event")
+    text = event["text"] if isinstance(event.get("text"), str) else ""
+    names = _without_us(text, body) != text.strip() or _MENTION_FIRST.match(text)
+    if not event.get("thread_ts") or names or (_is_courtesy(text) and not event.get("files")):
+        return None
+    request = message(body, recipes, Origin.MENTION)
+    return request if request is not None and request.thread_ts != request.message_ts else None
 
 
 def shortcut(body: Payload, recipes: Recipes) -> Request:
@@ -463,6 +516,11 @@ def _follows_up(asked: Asked) -> bool:
     """A line in a thread that names no recipe speaks of the thread; a longer text speaks for itself."""
     brief = "\n" not in asked.text and len(asked.text) <= LONGEST_FOLLOW_UP
     return brief and bool(asked.text) and not asked.named and asked.unknown is None
+
+
+def _is_courtesy(text: str) -> bool:
+    """Whether a message has no word that asks for anything, as one of emojis alone."""
+    return all(word in _COURTESIES for word in re.findall(r"\w+", _EMOJI.sub("", text.lower())))
 
 
 def _brings_no_text(asked: Asked) -> bool:

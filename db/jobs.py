@@ -104,6 +104,14 @@ def open_in_thread(session: Session, team: str, channel: str, thread_ts: str) ->
     return list(session.scalars(select(Job).where(here, Job.state.in_(OPEN)).order_by(Job.id)))
 
 
+def is_answered_in(session: Session, team: str, requester: str, channel: str, thread_ts: str) -> bool:
+    """Whether a person was answered in a thread, and that is still kept."""
+    theirs = (Job.team == team) & (Job.requester == requester)
+    here = (Job.channel == channel) & (Job.thread_ts == thread_ts)
+    answered = Job.state.in_((JobState.ANSWERED, JobState.DONE))
+    return session.scalar(select(Job.id).where(here, theirs, answered).limit(1)) is not None
+
+
 def of_message(session: Session, message_key: str) -> Job | None:
     """The open job that a message asked for."""
     return session.scalar(select(Job).where(Job.message_key == message_key, Job.state.in_(OPEN)))

@@ -14,6 +14,7 @@ from tasks.text.kind import Kind
 
 # Keys of rules. A recipe's is RECIPE with its name.
 ADMIN, BAN, ALLOW, GUESTS, DRAIN, PRIORITY = "admin", "ban", "allow", "guests", "drain", "priority"
+REPLIES = "replies"
 QUOTAS = {"requests": "quota.requests", "tokens": "quota.tokens"}
 RECIPE = "recipe."
 REDACTION = "redaction"
@@ -89,6 +90,11 @@ class Rules:
         if said is None:
             return usual
         return (usual or frozenset(Kind)) if said else frozenset()
+
+    @property
+    def takes_replies(self) -> bool:
+        """Whether a plain reply in a thread may ask here; the channel's word goes first."""
+        return self._first(REPLIES, self._here(), EVERYONE) is True
 
     def rank(self, usual: Rank) -> Rank:
         """A person's priority goes before their channel's, and both before the line file's."""

@@ -10,6 +10,7 @@ from bot import intake, payloads, voice
 from bot.listeners import cancel, modal
 from bot.owners import answer as owners
 from bot.owners import who, words
+from bot.owners.orders import Owner
 from bot.views import help as help_view
 from bot.views import status as status_view
 from db import jobs, session
@@ -99,7 +100,8 @@ def _order(resources: Resources, command: payloads.Command, order: str) -> dict[
         is_order = not order or words.begins_with_verb(order)
         return {"text": voice.say(language, "admin.not_yours")} if is_order else None
     lead = f"{resources.settings.slack_command} admin"
-    told = owners.answer(resources, language, order, command.user, command.team, lead)
+    owner = Owner(command.user, command.team, command.channel)
+    told = owners.answer(resources, language, order, owner, lead)
     # Charts are young in Slack; if it does not take them, the same numbers come as text.
     if told.blocks and voice.whisper(command.response_url, told.text, told.blocks):
         return {}

@@ -12,13 +12,11 @@ def register(app: App, resources: Resources) -> None:
     """Listen for direct messages; one that cannot be saved is not acknowledged, so that Slack sends it again."""
     aside = Aside(resources)
 
-    @app.event("message")
+    @app.event("message", matchers=[payloads.is_direct])
     def written(body: payloads.Payload) -> None:
-        # In channels only a mention asks us for something.
-        if payloads.is_direct(body):
-            request = payloads.message(body, resources.recipes, Origin.DIRECT)
-            if request is not None:
-                try:
-                    intake.accept(resources, request)
-                except intake.Refused as refusal:
-                    aside.refuse(request, refusal)
+        request = payloads.message(body, resources.recipes, Origin.DIRECT)
+        if request is not None:
+            try:
+                intake.accept(resources, request)
+            except intake.Refused as refusal:
+                aside.refuse(request, refusal)

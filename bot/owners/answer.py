@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.owners import orders, words
+from bot.owners.orders import Owner
 from bot.owners.words import Order
 from bot.views import owners as view
 from db import activity, backends, rules, session
@@ -28,13 +29,13 @@ class Told:
     blocks: list[dict[str, Any]] = field(default_factory=list)
 
 
-def answer(resources: Resources, language: str, text: str, by: str, team: str | None, lead: str) -> Told:
-    """Parse, do, tell. `by` is who orders, already known to be an owner; `lead` is what stands before the words."""
+def answer(resources: Resources, language: str, text: str, owner: Owner, lead: str) -> Told:
+    """Parse, do, tell; `lead` is what stands before the words."""
     try:
         order = words.parse(text)
         if order.verb in words.LOOKS:
             return _look(resources, language, order)
-        done = orders.perform(resources, order, by, team)
+        done = orders.perform(resources, order, owner)
     except words.Unclear as unclear:
         return Told(_help(language, unclear.verb, lead), 2)
     except orders.CannotDo as why:

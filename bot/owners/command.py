@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from bot.owners import answer
+from bot.owners.orders import Owner
 from tasks.resources import Resources
 
 _LINK = re.compile(r"<[@#]([A-Z0-9]+)>")
@@ -12,8 +13,8 @@ _LINK = re.compile(r"<[@#]([A-Z0-9]+)>")
 
 def main(resources: Resources, words: Sequence[str]) -> int:
     """Do it and print what was done; 1: it could not be done, 2: it is no order."""
-    by = f"cli:{getpass.getuser()}"[:64]
+    owner = Owner(f"cli:{getpass.getuser()}"[:64])
     language = resources.settings.language
-    told = answer.answer(resources, language, " ".join(words), by, None, "python -m bot admin")
+    told = answer.answer(resources, language, " ".join(words), owner, "python -m bot admin")
     print(_LINK.sub(r"\1", told.text))  # noqa: T201 (a command prints its answer)
     return told.code

@@ -16,7 +16,7 @@ from db import backends, jobs, posts, rules, session
 from db.rules import EVERYONE
 from db.states import JobState
 from tasks.resources import Resources
-from tasks.rules import ADMIN, ALLOW, BAN, DRAIN, GUESTS, LISTED, PRIORITY, QUOTAS, RECIPE, REDACTION
+from tasks.rules import ADMIN, ALLOW, BAN, DRAIN, GUESTS, LISTED, PRIORITY, QUOTAS, RECIPE, REDACTION, REPLIES
 
 log = structlog.get_logger()
 
@@ -28,6 +28,15 @@ class CannotDo(Exception):
         super().__init__(key)
         self.key = key
         self.values = values
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who orders, already known to be one, and from which workspace and channel; a terminal is in neither."""
+
+    name: str
+    team: str | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,13 +52,11 @@ class _Work:
     resources: Resources
     session: Session
     order: Order
-    # The workspace of whoever orders; None at the terminal, which reaches all.
-    team: str | None
-    by: str
+    owner: Owner
     now: datetime
 
     def put(self, scope: str, key: str, value: Any) -> None:
-        rules.put(self.session, scope, key, value, self.by, self.now)
+        rules.put(self.session, scope, key, value, self.owner.name, self.now)
 
     def take(self, scope: str, key: str) -> None:
         """Take a rule away; raises CannotDo when there is none."""
@@ -57,16 +64,16 @@ class _Work:
             raise CannotDo("admin.no_rule")
 
 
-def perform(resources: Resources, order: Order, by: str, team: str | None) -> Done:
+def perform(resources: Resources, order: Order, owner: Owner) -> Done:
     """Do what is ordered; raises CannotDo, or the database's errors."""
     assert order.verb not in LOOKS
     with session.transaction(resources.engine) as transaction:
         now = resources.clock()
-        work = _Work(resources, transaction, order, team, by, now)
+        work = _Work(resources, transaction, order, owner, now)
         done = _VERBS[order.verb](work)
-        rules.record(transaction, order.words, by, now)
+        rules.record(transaction, order.words, owner.name, now)
     # What owners say to those who wait is theirs, and stays in the rows (I10).
-    log.info("owners.order", verb=order.verb, by=by)
+    log.info("owners.order", verb=order.verb, by=owner.name)
     return done
 
 
@@ -116,7 +123,7 @@ def _drain(work: _Work) -> Done:
 
 def _requeue(work: _Work) -> Done:
     job_id = work.order.given["job"]
-    job = jobs.any_of(work.session, job_id, work.team)
+    job = jobs.any_of(work.session, job_id, work.owner.team)
     if job is None:
         raise CannotDo("admin.no_job", job=job_id)
     again = job.state is JobState.FAILED and jobs.retry(
@@ -204,7 +211,7 @@ def _recipe(work: _Work) -> Done:
 
 def _redaction(work: _Work) -> Done:
     """Of the workspace that is named, else of the owner's own; at a terminal, of all and of the HTTP API."""
-    named_one = work.order.given.get("workspace") or work.team
+    named_one = work.order.given.get("workspace") or work.owner.team
     scope = rules.workspace(named_one) if named_one else EVERYONE
     how = work.order.given["how"]
     if how == "none":
@@ -212,6 +219,18 @@ def _redaction(work: _Work) -> Done:
     else:
         work.put(scope, REDACTION, how == "on")
     return Done(f"admin.redaction_{how}", {"whom": named(scope)})
+
+
+def _replies(work: _Work) -> Done:
+    on, channel = work.order.given["how"] == "on", work.order.channel or work.owner.channel
+    if "whom" in work.order.given:
+        work.put(EVERYONE, REPLIES, on)
+        return Done("admin.replies_on" if on else "admin.replies_off", {})
+    if channel is None:
+        raise CannotDo("admin.where")
+    work.put(rules.channel(channel), REPLIES, on)
+    key = "admin.replies_on_in" if on else "admin.replies_off_in"
+    return Done(key, {"channel": named(rules.channel(channel))})
 
 
 _VERBS: Mapping[str, Callable[[_Work], Done]] = {
@@ -228,4 +247,5 @@ _VERBS: Mapping[str, Callable[[_Work], Done]] = {
     "priority": _priority,
     "recipe": _recipe,
     "redaction": _redaction,
+    "replies": _replies,
 }

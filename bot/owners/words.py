@@ -28,6 +28,7 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
         "priority": rf"(?:{_PERSON}|{_CHANNEL})\s+(?P<priority>none|[012])",
         "recipe": rf"(?P<how>on|off)\s+(?P<recipe>[\w-]+)(?:\s+{_CHANNEL})?",
         "redaction": r"(?P<how>on|off|none)(?:\s+(?P<workspace>T[A-Z0-9]{2,}))?",
+        "replies": rf"(?P<how>on|off)(?:\s+(?:(?P<whom>everyone)|{_CHANNEL}))?",
         "rules": "",
         "stats": "",
         "audit": r"(?P<most>\d{1,2})?",

@@ -74,8 +74,25 @@ def test_an_admin_made_at_the_terminal_gives_orders_in_slack(stack: Stack) -> No
     assert ordered(stack, "admins", "remove", ADA)[0] == 0
 
 
+def test_a_plain_reply_goes_on_where_the_owners_allow_it(stack: Stack) -> None:
+    """In a thread that somebody was answered in, without a mention; elsewhere and by others it asks nothing."""
+    ts = ask(stack, ADA, "The ferry sails on Monday. It returns on Friday.")
+    stack.answer(GENERAL, ts)
+    stack.say(ADA, GENERAL, "This is said before the order.", thread_ts=ts)
+    code, told = ordered(stack, "replies", "on", GENERAL)
+    assert (code, GENERAL in told) == (0, True)
+
+    stack.say(LEO, GENERAL, "Only the person who asked goes on.", thread_ts=ts)
+    stack.say(ADA, GENERAL, "When does the ferry return?", thread_ts=ts)
+
+    stack.answer(GENERAL, ts, 2)
+    assert len(stack.replies(GENERAL, ts, "card")) == 2
+    assert ordered(stack, "replies", "off", GENERAL)[0] == 0
+
+
 def test_exit_codes_for_scripts(stack: Stack) -> None:
     """1: not possible, 2: no order."""
     assert ordered(stack, "resume", "main")[0] == 1
+    assert ordered(stack, "replies", "on")[0] == 1
     assert ordered(stack, "pause")[0] == 2
     assert ordered(stack)[0] == 2
