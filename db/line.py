@@ -35,6 +35,9 @@ _MARK_EVERY = timedelta(seconds=5)
 REPAIR = "repair"
 """The kind of a step that asks for an answer once more, because the first broke its form."""
 
+WHOLE = ("single", "reduce", "passages")
+"""The kinds of steps whose answer is the job's when they are alone at their level, and no part of it."""
+
 _NOW = bindparam("now", type_=Moment())
 # What could be claimed, whoever comes first.
 _CLAIMABLE = (
@@ -483,6 +486,19 @@ def progress(session: Session, job: Job) -> tuple[int, int]:
         select(done, func.count()).where(Step.job_id == job.id, Step.attempt == job.attempt)
     ).one()
     return row[0], row[1]
+
+
+def preview(session: Session, job: Job) -> str:
+    """What the model has written so far of a job's answer; "" while it writes parts, or nothing yet."""
+    mine = (Step.job_id == job.id) & (Step.attempt == job.attempt)
+    beside = exists().where(
+        _sibling.job_id == Step.job_id,
+        _sibling.attempt == Step.attempt,
+        _sibling.level == Step.level,
+        _sibling.id != Step.id,
+    )
+    writes = select(Step.answer).where(mine, Step.state == StepState.RUNNING, Step.kind.in_(WHOLE), ~beside)
+    return session.scalar(writes) or ""
 
 
 def trouble(session: Session, job: Job) -> str | None:

@@ -20,6 +20,10 @@ BURST = 4
 # The lane that all edits share: Slack limits chat.update for the whole workspace (tier 3, some 50 a minute).
 EDITS = "slack/chat.update"
 
+# Previews of answers take half of that at most, so that cards whose job moved on are edited at once.
+PREVIEW_PACE = timedelta(seconds=60 / 25)
+PREVIEW_BURST = 25
+
 # The lane that stands for all of Slack: held while it refuses our token.
 SLACK = "slack"
 
@@ -101,6 +105,11 @@ _REFRESH = (
 def slack_lane(channel: str) -> str:
     """The lane of a Slack channel; channel ids are unique over all workspaces."""
     return f"slack/{channel}"
+
+
+def is_slack(lane_name: str) -> bool:
+    """Whether a lane is a channel's."""
+    return lane_name.startswith("slack/")
 
 
 def callback_lane(url: str) -> str:
@@ -277,7 +286,7 @@ def not_shown(session: Session, work: Work, until: datetime, error: str, sure: b
     session.execute(update(Post).where(Post.id == work.post.id).values(**values))
 
 
-def show_plainly(session: Session, work: Work, body: dict[str, bool], now: datetime) -> None:
+def show_plainly(session: Session, work: Work, body: dict[str, Any], now: datetime) -> None:
     """Slack refuses how a post looks: it is wanted again, with less of its looks."""
     values = {"body": body, "not_before": now, "sending_since": None}
     session.execute(update(Post).where(Post.id == work.post.id).values(values))
@@ -302,6 +311,21 @@ def hold_lane(session: Session, lane_name: str, until: datetime) -> None:
     """Slack asked for patience in this channel: post nothing before `until`."""
     lane = _locked_lane(session, lane_name)
     lane.not_before = until
+
+
+def may_preview(session: Session, now: datetime) -> bool:
+    """Whether there is room for an edit that could as well be left out; takes no lock."""
+    edits = session.get(Lane, EDITS)
+    return edits is None or _has_room(edits, now)
+
+
+def take_preview(session: Session, now: datetime) -> bool:
+    """Take one preview from the workspace's allowance; False: it is used up for now."""
+    edits = _locked_lane(session, EDITS)
+    if not _has_room(edits, now):
+        return False
+    edits.paced_until = max(edits.paced_until or now, now) + PREVIEW_PACE
+    return True
 
 
 def drop(session: Session, work: Work, error: str) -> None:
@@ -358,3 +382,8 @@ def _pace(lane: Lane, now: datetime) -> bool:
         return False
     lane.paced_until = paced_until + PACE
     return True
+
+
+def _has_room(edits: Lane, now: datetime) -> bool:
+    held = edits.not_before is not None and edits.not_before > now
+    return not held and (edits.paced_until or now) - now <= PREVIEW_PACE * (PREVIEW_BURST - 1)

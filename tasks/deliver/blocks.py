@@ -75,10 +75,17 @@ class Thumbs:
     value: str
 
 
-def card(lines: Sequence[str], buttons: Sequence[Button] = ()) -> Message:
-    """The status card: its lines as one section, so that an edit does not make the thread jump."""
+def card(lines: Sequence[str], buttons: Sequence[Button] = (), preview: Message | None = None) -> Message:
+    """The status card: its lines as one section, so that an edit does not make the thread jump.
+
+    `preview` is a rendered piece of the answer.
+    """
     said = _mrkdwn("\n".join(line for line in lines if line.strip()), MAX_SECTION)
-    return Message([_section(said), *_actions(buttons)], said)
+    if preview is None:
+        return Message([_section(said), *_actions(buttons)], said)
+    body = preview.blocks[: MAX_BLOCKS - 2]
+    text = plain.bounded(f"{said}\n{preview.text}", plain.MAX_TEXT)
+    return Message([_section(said), *body, *_actions(buttons)], text)
 
 
 def result(

@@ -10,7 +10,7 @@ from db import line, posts, session, sources
 from db import people as people_rows
 from db.models import Post
 from db.posts import Work
-from db.states import ENDED, Origin, PostKind
+from db.states import ENDED, JobState, Origin, PostKind
 from tasks import originals, people, slack
 from tasks.catalogue import language_of, say
 from tasks.deliver import files, once, structured, views
@@ -52,8 +52,8 @@ class Failed:
     """It is not there, or we do not know."""
 
     problem: Problem
-    plainer: dict[str, bool] | None = None
-    """How a result may look that Slack refused: the body to show it by; None: there is no plainer way."""
+    plainer: dict[str, Any] | None = None
+    """How a post may look that Slack refused: the body to show it by; None: there is no plainer way."""
 
 
 Outcome = Shown | Moved | InCard | Failed
@@ -79,8 +79,13 @@ def show(resources: Resources, work: Work) -> Outcome:
     return Failed(problem, _plainer(resources, work))
 
 
-def _plainer(resources: Resources, work: Work) -> dict[str, bool] | None:
-    """First without the chart, if there is one: not every workspace has that block yet; then as plain text."""
+def _plainer(resources: Resources, work: Work) -> dict[str, Any] | None:
+    """First without the chart, if there is one: not every workspace has that block yet; then as plain text. A card
+    without what the model writes.
+    """
+    if work.post.kind is PostKind.CARD and work.job.state is JobState.RUNNING:
+        body = {**work.post.body, "without_preview": True}
+        return body if body != work.post.body else None
     if work.post.kind is not PostKind.RESULT or work.post.body.get("plain"):
         return None
     recipe = resources.recipes.get(work.job.recipe)
@@ -325,10 +330,14 @@ def _scene(resources: Resources, work: Work) -> views.Scene:
     with session.reading(resources.engine) as reading:
         done, total = line.progress(reading, work.job)
         recipe = resources.recipes.get(work.job.recipe)
+        # JSON is for nobody to read.
+        prose = recipe is not None and recipe.form is None
+        previews = prose and work.job.state is JobState.RUNNING and not work.post.body.get("without_preview")
         return views.Scene(
             done,
             total,
             line.trouble(reading, work.job),
             paused=line.paused(reading, work.job),
             most_calls=recipe.max_calls if recipe else 0,
+            written=line.preview(reading, work.job) if previews else "",
         )

@@ -10,7 +10,7 @@ from db.models import Job
 from db.states import OPEN, JobState
 from tasks import actions, place, understood
 from tasks.catalogue import say
-from tasks.deliver import blocks, chart, markdown, plain, structured
+from tasks.deliver import blocks, chart, markdown, plain, preview, structured
 from tasks.deliver.blocks import Button, Message
 from tasks.deliver.structured import Structured
 
@@ -44,6 +44,8 @@ class Scene:
     paused: str | None = None
     most_calls: int = 0
     """Calls that its recipe makes without asking."""
+    written: str = ""
+    """What the model has written of the answer so far."""
 
 
 def card(language: str, job: Job, called: str, scene: Scene, told: dict[str, Any]) -> Message:
@@ -64,7 +66,10 @@ def card(language: str, job: Job, called: str, scene: Scene, told: dict[str, Any
         lines.append(say(language, "card.dropped", code=code, reference=job.id))
     if job.state is JobState.WAITING and (job.plan or {}).get("calls", 1) > 1:
         lines.append(say(language, f"plan.{(job.plan or {})['kind']}", **(job.plan or {})))
-    return blocks.card(lines, _buttons(language, job))
+    seen = preview.message(scene.written) if job.state is JobState.RUNNING else None
+    if seen is not None:
+        lines.append(say(language, "card.written"))
+    return blocks.card(lines, _buttons(language, job), seen)
 
 
 def _buttons(language: str, job: Job) -> list[Button]:

@@ -1,11 +1,13 @@
-"""Keeps a claim while its call runs: renews the lease, and notices when the answer is no longer wanted."""
+"""Keeps a claim while its call runs: renews the lease, stores what was written so far, and notices when the answer
+is no longer wanted.
+"""
 
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import line, session
+from db import line, posts, session
 from db.line import Claimed
 from tasks.resources import Resources
 
@@ -18,12 +20,16 @@ HEARTBEAT = timedelta(seconds=10)
 # Whoever cancels frees the server within about this: the look takes no lock.
 LOOK = timedelta(seconds=1)
 
+# Characters: a longer text is stored, and so shown, with the heartbeats alone; each time all of it is written.
+LONG = 20_000
+
 
 class Hold:
-    """One claim, from its begin on."""
+    """One claim, from its begin on; with `previews` the job's card shows the text while it grows."""
 
-    def __init__(self, resources: Resources, claimed: Claimed) -> None:
-        self._resources, self._claimed = resources, claimed
+    def __init__(self, resources: Resources, claimed: Claimed, *, previews: bool) -> None:
+        self._resources, self._claimed, self._previews = resources, claimed, previews
+        self._previewed = ""
         self._renewed = self._tried = self._looked = resources.clock()
 
     def stands(self, text: str, tokens_out: int) -> bool:
@@ -45,14 +51,34 @@ class Hold:
 
     def _ask(self, text: str, tokens_out: int, now: datetime) -> bool:
         heartbeats = self._resources.heartbeats
-        if now - self._tried < HEARTBEAT:
+        previews = self._may_preview(text, now)
+        if now - self._tried < HEARTBEAT and not previews:
             with session.reading(heartbeats) as reading:
                 return line.is_wanted(reading, self._claimed)
         self._tried = now
         with session.transaction(heartbeats) as transaction:
             held = line.renew(transaction, self._claimed, text, tokens_out, now, LEASE)
+            if held and previews:
+                posts.refresh_card(transaction, self._claimed.job_id)
         self._renewed = now
+        if held and previews:
+            self._previewed = text
+            for lane in self._claimed.lanes:
+                self._resources.bell.ring_deliver(lane)
         if held:
             left = now + LEASE - self._resources.clock()
             self._resources.deadman.hold(self._claimed, left)
         return held
+
+    def _may_preview(self, text: str, now: datetime) -> bool:
+        """Whether to show what there is by now: something new, and Slack has room for another edit."""
+        if not self._previews or text == self._previewed or not text.strip():
+            return False
+        if len(text) > LONG and now - self._tried < HEARTBEAT:
+            return False
+        heartbeats = self._resources.heartbeats
+        with session.reading(heartbeats) as reading:
+            if not posts.may_preview(reading, now):
+                return False
+        with session.transaction(heartbeats) as transaction:
+            return posts.take_preview(transaction, now)

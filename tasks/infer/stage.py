@@ -102,7 +102,7 @@ def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answe
     left = claimed.claimed_at + hold.LEASE - resources.clock()
     if left <= deadman.MARGIN:
         raise errors.Stopped("the database took as long as the lease lasts")
-    held = hold.Hold(resources, claimed)
+    held = hold.Hold(resources, claimed, previews=_is_read_in_slack(resources, claimed))
     troubled = claimed.backend_was_troubled
 
     def go_on(text: str, tokens_out: int) -> bool:
@@ -118,6 +118,13 @@ def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answe
         return _complete(resources, server, claimed, go_on)
     finally:
         resources.deadman.release(claimed)
+
+
+def _is_read_in_slack(resources: Resources, claimed: Claimed) -> bool:
+    """Whether what the model writes is an answer that people can read as it comes: no part of one, and no JSON."""
+    recipe = resources.recipes.get(claimed.recipe)
+    prose = recipe is not None and recipe.form is None and claimed.kind in line.WHOLE
+    return prose and any(posts.is_slack(lane) for lane in claimed.lanes)
 
 
 def _complete(
