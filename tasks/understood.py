@@ -5,7 +5,7 @@ from typing import Any
 
 from db.models import Job
 from tasks.catalogue import say
-from tasks.text import clean
+from tasks.text import language as languages
 from tasks.text.document import Document
 
 # Lines on a card; the rest is counted.
@@ -50,7 +50,7 @@ def _row(found: Document, parts: int | None) -> Row:
         "pages": found.pages,
         "rows": sum(len(table.rows) for table in found.tables) or None,
         "characters": len(text),
-        "language": clean.language(text[:20_000]),
+        "language": languages.detect(text),
         "parts": parts,
         "notes": list(found.notes),
     }
@@ -66,7 +66,9 @@ def _line(language: str, row: Row, escape: Escape) -> str:
         for key in ("pages", "rows", "characters")
         if row[key]
     ]
-    counted.append(say(language, f"language.{row['language']}"))
+    # Of figures alone, or of a few names, nobody can say.
+    if row["language"]:
+        counted.append(say(language, f"language.{row['language']}"))
     if row["parts"] and row["parts"] > 1:
         counted.append(say(language, "understood.parts", count=f"{row['parts']:,}"))
     notes = [say(language, f"note.{key}") for key in row["notes"]]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tasks import catalogue
 from tasks.text import language
 
 
@@ -33,6 +34,8 @@ from tasks.text import language
 )
 def test_detect(code, text):
     assert language.detect(text) == code
+    for spoken in catalogue.LANGUAGES:
+        assert code is None or f"language.{code}" in catalogue.keys(spoken)
 
 
 def test_code_and_links_do_not_count():

@@ -171,7 +171,7 @@ def test_files_by_http_are_read_from_their_rows(resources):
     assert "# 표.csv\n\n| 이름 | 값 |" in asked(resources)
     lines = understood.lines("ko", the(resources.engine, Job, job.id))
     assert re.search(r"표.csv: 1행, \d+자, 한국어", lines[0])
-    assert re.search(r"b.pdf: 2쪽, \d+자, 영어", lines[1])
+    assert re.search(r"b.pdf: 2쪽, \d+자\.", lines[1])
 
 
 def test_a_long_document_says_in_how_many_parts_it_is_read(resources, attach):
@@ -179,6 +179,27 @@ def test_a_long_document_says_in_how_many_parts_it_is_read(resources, attach):
     prepare(resources, job.id)
     steps = len(rows(resources.engine, Step))
     assert f"a.txt: 106,000 characters, English, {steps} parts." in card(resources, job)
+
+
+@pytest.mark.parametrize(
+    ("text", "english", "korean"),
+    [
+        ("会議は午後三時に始まります。資料をご確認ください。", "characters, Japanese.", "자, 일본어."),
+        ("Die Sitzung beginnt um drei und wird nicht lange dauern.", "characters, German.", "자, 독일어."),
+        ("Пропуск нужен всем.", "characters, Russian.", "자, 러시아어."),
+        ("2024 2025 2026", "14 characters.", "14자."),
+    ],
+)
+def test_each_file_has_its_own_language(resources, attach, text, english, korean):
+    """Beside another in Korean; of figures alone none is told."""
+    files = attach(F1=("a.txt", text.encode()), F2=("b.txt", KOREAN.encode()))
+    job = accepted(resources.engine, text="", files=files)
+    prepare(resources, job.id)
+    row = the(resources.engine, Job, job.id)
+    told, other = understood.lines("en", row)
+    assert told.endswith(english)
+    assert other.endswith("characters, Korean.")
+    assert understood.lines("ko", row)[0].endswith(korean)
 
 
 def test_nothing_of_a_file_stays_on_the_disk(resources, attach, tmp_path, monkeypatch):
