@@ -28,8 +28,8 @@ class Source:
 
 
 def sources(documents: Sequence[Document], each: Literal["line", "row"] | None) -> list[Source]:
-    """Where the items of a request stand: its tables, with what stands beside them as one more, else its files, else
-    (with "line") the lines of its text.
+    """Where the items of a request stand: its tables, with other files beside them as one more, else its files, else
+    (with "line") the lines of its text. What somebody wrote beside a table speaks of it.
 
     [] if it is to be answered as a whole.
     """
@@ -37,7 +37,7 @@ def sources(documents: Sequence[Document], each: Literal["line", "row"] | None) 
         return []
     tables = [Source(one.name, one.kind, table) for one in documents for table in one.tables if table.rows]
     if tables:
-        beside = [(one.name, one.text) for one in documents if not any(table.rows for table in one.tables)]
+        beside = [(one.name, one.text) for one in documents if _is_file(one) and not one.tables]
         return [*tables, Source("", "csv", Table(_FROM_FILES, beside))] if beside else tables
     if len(documents) > 1:
         rows = [(one.name, one.text) for one in documents]
@@ -97,6 +97,10 @@ def gather(schema: form.Schema, answers: Sequence[str], sizes: Sequence[int]) ->
         usable = form.usable(schema, size, answer)
         said += [usable.get(number) for number in range(1, size + 1)]
     return [{"row": row, "answer": each} for row, each in enumerate(said, 1)]
+
+
+def _is_file(document: Document) -> bool:
+    return bool(document.name) and document.kind != "thread"
 
 
 def _lines(document: Document) -> Iterator[str]:

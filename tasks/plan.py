@@ -275,8 +275,8 @@ class _Call:
         if self.kind == "items":
             schema = form.of_items(schema, count)
             said = f"The text holds {count} items, each after its number in brackets. Answer for every one.\n"
-        written = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
-        return f"\n\n{said}Answer with one JSON object and nothing else. It fits this JSON schema:\n{written}"
+        asked = f"{said}Answer with one JSON object and nothing else. It fits this JSON schema:"
+        return f"\n\n{asked}\n{form.written(schema)}"
 
 
 def _single(recipe: Recipe, question: str | None, context_tokens: int) -> _Call:

@@ -64,6 +64,8 @@ def read(job: Job, recipe: Recipe | None, sources: Sequence[Source]) -> Structur
         value = json.loads(job.result)
     except ValueError:
         return None
+    if not isinstance(value, dict):
+        return None
     names = form.names(job.question) if recipe.takes_names else []
     return Structured(value, recipe, names, sources)
 

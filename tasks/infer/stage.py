@@ -161,9 +161,20 @@ def _response_format(claimed: Claimed, schema: form.Schema) -> dict[str, Any]:
 
 def _schema(resources: Resources, claimed: Claimed) -> form.Schema | None:
     """What the step's answer must fit, if its recipe has a form."""
-    recipe = resources.recipes.get(claimed.recipe)
+    recipe = _recipe(resources, claimed)
     one = form.of(recipe, claimed.question) if recipe else None
     return form.of_items(one, claimed.items) if one is not None and claimed.items else one
+
+
+def _recipe(resources: Resources, claimed: Claimed) -> Recipe | None:
+    """The recipe of a step: without its form, where the step was planned before the recipe had this one."""
+    recipe = resources.recipes.get(claimed.recipe)
+    schema = form.of(recipe, claimed.question) if recipe else None
+    if recipe is None or schema is None or claimed.items:
+        return recipe
+    # A model that was not told of a form does not keep to it, and its answer is as good as it was then.
+    told = any(form.written(schema) in message["content"] for message in claimed.messages)
+    return recipe if told else recipe.model_copy(update={"form": None, "each": None})
 
 
 def _finish(resources: Resources, server: Server, claimed: Claimed, answer: client.Answer) -> None:
@@ -179,7 +190,8 @@ def _finish(resources: Resources, server: Server, claimed: Claimed, answer: clie
     def record(transaction: Session) -> int:
         now = resources.clock()
         done = line.finish(transaction, claimed, answer.text, tokens_in, tokens_out, answer.truncated, now)
-        return _go_on(resources, transaction, server, done, now) if done is not None else 0
+        recipe = _recipe(resources, claimed)
+        return _go_on(resources, transaction, server, recipe, done, now) if done is not None else 0
 
     following = session.persist(resources.engine, record)
     # The slot that this call leaves is taken again here; others may be free for the rest of the next level.
@@ -203,10 +215,16 @@ def _mend(
             jobs.fail(transaction, job, "bad_form", {"recipe": job.recipe}, now, partial=answer)
 
 
-def _go_on(resources: Resources, transaction: Session, server: Server, done: LevelDone, now: datetime) -> int:
+def _go_on(
+    resources: Resources,
+    transaction: Session,
+    server: Server,
+    recipe: Recipe | None,
+    done: LevelDone,
+    now: datetime,
+) -> int:
     """A level is answered: join its answers in a next level, or give the job its result; returns the new steps."""
     job = done.job
-    recipe = resources.recipes.get(job.recipe)
     if recipe is None:
         jobs.fail(
             transaction,

@@ -64,6 +64,11 @@ def of_items(schema: Schema, items: int) -> Schema:
     }
 
 
+def written(schema: Schema) -> str:
+    """The schema as it stands in a call's instructions, for servers that do not hold the model to it."""
+    return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+
+
 def read(text: str) -> Any:
     """The JSON in an answer, be it bare, in a code fence, or with words around it; ValueError if there is none."""
     for candidate in (text, *_FENCED.findall(text), text[text.find("{") : text.rfind("}") + 1]):

@@ -9,13 +9,16 @@ import sqlalchemy as sa
 import structlog
 
 from db import backends, jobs, line, passages, session
+from db.jobs import NewStep
 from db.models import Backend, Job, Passage, Post, Step, Turn
 from db.states import JobState, PostKind, PostState, StepState
-from tasks import recipes
+from tasks import plan, recipes
+from tasks.deliver import structured
 from tasks.infer import hold, stage
 from tasks.infer.stage import infer, serve
 from tasks.recipes import form
 from tasks.stopping import GRACE
+from tasks.text import document
 from tests import fakes
 from tests.fakes import (
     LEASE,
@@ -596,7 +599,10 @@ def test_a_broken_answer_is_asked_for_once_more_with_what_is_wrong(resources, be
 def test_an_answer_that_breaks_its_form_twice_ends_the_job_with_what_there_is(resources):
     job = accepted(resources.engine, recipe="action-items")
     taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
-    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", None, [a_step()], NOW)
+    recipe = resources.recipes.get("action-items")
+    [spec] = plan.first_steps(recipe, [document.bare("Jane sends it.")], None, 8192)
+    step = NewStep(temperature=0, **vars(spec))
+    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", None, [step], NOW)
     run(resources, Model(fakes.says("Jane sends it.")))
     run(resources, Model(fakes.says("Jane sends it, I said.")))
     after = the(resources.engine, Job, job.id)
@@ -604,6 +610,34 @@ def test_an_answer_that_breaks_its_form_twice_ends_the_job_with_what_there_is(re
     assert after.result == "Jane sends it, I said."
     again = do(resources.engine, jobs.retry, job.id, 1, NOW, MINUTE)
     assert again.result is None
+
+
+@pytest.mark.parametrize("recipe", ["sentiment", "action-items"])
+def test_what_was_planned_before_its_recipe_had_a_form_is_answered_in_words(resources, recipe):
+    """As the version before left it in line at an upgrade: no plan, no items, and instructions for a text."""
+    old = [
+        {"role": "system", "content": "List the action items of the text, one line each."},
+        {"role": "user", "content": "<text>\nJane sends it.\n</text>"},
+    ]
+    job = accepted(resources.engine, recipe=recipe)
+    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", None, [a_step(messages=old)], NOW)
+    model = run(resources, Model(fakes.says("- **Jane**: sends it")))
+    assert "response_format" not in model.asked[0]
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.result) == (JobState.ANSWERED, "- **Jane**: sends it")
+    assert structured.read(after, resources.recipes.get(recipe), []) is None
+
+
+@pytest.mark.parametrize("recipe", ["sentiment", "action-items"])
+def test_parts_that_were_planned_before_their_recipe_had_a_form_are_joined_in_words(resources, recipe):
+    job = map_job(resources, 2, recipe)
+    for answer in ("- Jane: the draft", "- Tom: the review", "- Jane: the draft\n- Tom: the review"):
+        model = run(resources, Model(fakes.says(answer)))
+    assert "Jane: the draft" in model.asked[0]["messages"][1]["content"]
+    assert "JSON" not in model.asked[0]["messages"][0]["content"]
+    after = the(resources.engine, Job, job.id)
+    assert (after.state, after.result) == (JobState.ANSWERED, "- Jane: the draft\n- Tom: the review")
 
 
 def test_items_without_a_usable_answer_do_not_fail_the_others(resources):

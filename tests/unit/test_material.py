@@ -75,12 +75,12 @@ def test_a_long_text_beside_a_file_is_one_more_document(resources, attach):
 
 
 def test_labels_beside_a_file_end_with_their_line(resources, attach):
-    """As without a file: what follows is one more text."""
-    files = attach(F1=("a.csv", b"what\nlate\nfine\n"))
-    job = accepted(resources.engine, recipe="classify", text="good, bad\nIt came late.", files=files)
+    """As without a file. A file without rows beside one with rows is an item, too."""
+    files = attach(F1=("a.csv", b"what\nlate\nfine\n"), F2=("b.txt", b"It came late."))
+    job = accepted(resources.engine, recipe="classify", text="good, bad\nMind the tone.", files=files)
     prepare(resources, job.id)
     assert the(resources.engine, Job, job.id).question == "good, bad"
-    assert "It came late." in asked(resources)
+    assert "[1] late\n\n[2] fine\n\n[3] b.txt\nIt came late." in asked(resources)
 
 
 def test_two_files_to_compare_stand_each_under_its_name(resources, attach):
