@@ -386,10 +386,14 @@ def abandon(session: Session, claimed: Claimed, now: datetime) -> Job | None:
 def free_dead(session: Session, now: datetime, most_claims: int) -> list[str]:
     """Put steps with dead leases back in line; end jobs that killed their worker `most_claims` times.
 
+    A worker makes many calls at once, and all of them die with it. So a step on its last claim goes back when no
+    other one is out: whoever only stood beside the one that kills is never beside it again.
+
     Returns the backends that have work again. The backends are locked first: two sweeps then take turns. Then all
     the jobs, before any turn, in which the calls of one person meet.
     """
     freed = set()
+    last_one_is_out: bool | None = None
     for backend in session.scalars(
         select(Backend).order_by(Backend.name).with_for_update(key_share=True)
     ).all():
@@ -403,7 +407,14 @@ def free_dead(session: Session, now: datetime, most_claims: int) -> list[str]:
         # In the order of `adopt`, and as they stand now that nobody else can change them.
         ordered = dead.join(Job).where(Job.id.in_(jobs_of)).order_by(Job.team, Job.requester, Step.id)
         for step in session.scalars(ordered.execution_options(populate_existing=True)).all():
-            _free(session, jobs_of[step.job_id], step, now, most_claims)
+            job = jobs_of[step.job_id]
+            if step.claims == most_claims - 1 and _wanted(job, step):
+                if last_one_is_out is None:
+                    last_one_is_out = _last_claim_is_out(session, now, most_claims)
+                if last_one_is_out:
+                    continue
+                last_one_is_out = True
+            _free(session, job, step, now, most_claims)
             freed.add(backend.name)
     return sorted(freed)
 
@@ -533,6 +544,13 @@ def _free(session: Session, job: Job, step: Step, now: datetime, most_claims: in
         session.flush()
         events.record(session, job.id, "lease lost", now, step=step.id)
         _back_to_waiting(session, job)
+
+
+def _last_claim_is_out(session: Session, now: datetime, most_claims: int) -> bool:
+    """Whether a step waits for its last claim, or runs under it."""
+    waits = (Step.state == StepState.WAITING) & (Step.claims == most_claims - 1)
+    runs = (Step.state == StepState.RUNNING) & (Step.claims >= most_claims) & (Step.lease_until > now)
+    return bool(session.scalar(select(exists().where(or_(waits, runs)))))
 
 
 def _back_to_waiting(session: Session, job: Job) -> None:

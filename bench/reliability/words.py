@@ -19,7 +19,8 @@ PROMISES = """## What is promised
 | Calls in flight never exceed the limit, counted at the model server | leases; a lost lease closes the stream; a frozen worker is ended before its leases are ([decision 0017](decisions/0017-the-frozen-are-ended.md)) | `tests/chaos/test_frozen.py`, `tests/unit/test_deadman.py`, `tests/contract/test_line.py` |
 | A worker that lost its claim writes nothing | a fence, raised by every claim | `tests/contract/test_line_fences.py` |
 | The broker may lose everything | it carries bells; the sweep rings again every second | `tests/acceptance/test_bad_day.py`, `tests/chaos/test_chaos.py` |
-| What kills its worker three times ends as failed | claims are counted | `tests/contract/test_line_fences.py`, `tests/unit/test_sweep.py` |
+| What kills its worker three times ends as failed, and what only ran beside it is answered | claims are counted; of calls that died together, one at a time gets its last claim ([decision 0040](decisions/0040-last-claims-one-at-a-time.md)) | `tests/contract/test_line_fences.py`, `tests/unit/test_sweep.py` |
+| Deploys lose nothing and count against no request, if they give 30 s | after 20 s, calls and files that are read are given back | `tests/acceptance/test_lifecycle.py`, `tests/acceptance/test_rolling_deploy.py` |
 
 ## What is not promised
 
@@ -37,6 +38,8 @@ PROMISES = """## What is promised
   server only when TCP gives up. The links of the chaos suite hold bytes back, but not the end of a connection.
 - **A post, when a whole machine is paused** between the last look at its lease and the call to Slack, for longer than a lease:
   it wakes up and posts once more. The same with a network that delivers a request after the look-up that did not find it.
+- **Three workers killed by bad luck end a job as failed**, with a Retry button: by a machine that crashes, a platform that
+  ends by force sooner than in 30 s, or a second job that kills its worker beside one that has its last claim.
 - **What the database loses is lost.** SQLite syncs every commit; PostgreSQL must run with `synchronous_commit` on.
 - **SQLite has one writer.** A process that freezes in the middle of its commit holds all others up until it goes on or ends;
   nothing is acknowledged meanwhile. PostgreSQL ends such a transaction after 10 s.

@@ -225,6 +225,52 @@ def test_three_dead_claims_of_a_step_end_its_job(engine: sa.Engine):
     assert [post.kind for post in rows(engine, Post)] == [PostKind.CARD, PostKind.FAILURE]
 
 
+def test_who_only_stood_beside_a_job_that_kills_its_worker_is_answered(engine: sa.Engine):
+    """All calls of a worker die together; on their last claims they run one after the other, at all backends."""
+    declare(engine, 8, "other")
+    killer, *others = [in_line(engine) for _ in range(3)]
+    assert do(engine, line.move, "main", "other", [killer.recipe], 8192, NOW) == 3
+    do(engine, line.adopt, lambda *_: jobs.NORMAL)
+    others += [in_line(engine) for _ in range(3)]
+    now = NOW
+
+    def all_that_can_be() -> list[line.Claimed]:
+        found = (do(engine, line.claim, name, now, LEASE) for name in 4 * ("main", "other"))
+        return [claimed for claimed in found if claimed is not None]
+
+    for _ in range(2):
+        assert len(all_that_can_be()) == 6
+        now += LEASE
+        do(engine, line.free_dead, now, 3)
+    for _ in range(6):
+        do(engine, line.free_dead, now, 3)
+        [alone] = all_that_can_be()
+        assert all_that_can_be() == []
+        if alone.job_id == killer.id:
+            now += LEASE
+        else:
+            finish(engine, alone)
+    do(engine, line.free_dead, now, 3)
+    assert the(engine, Job, killer.id).error == "bug"
+    assert {the(engine, Job, job.id).state for job in others} == {JobState.RUNNING}
+    assert {step.state for step in rows(engine, Step) if step.job_id != killer.id} == {StepState.DONE}
+
+
+def test_an_ended_job_does_not_wait_for_the_last_claim_of_another(engine: sa.Engine):
+    """Its step is cleared away though another one is out."""
+    first, second = in_line(engine), in_line(engine)
+    now = NOW
+    for _ in range(2):
+        claim(engine, now), claim(engine, now)
+        now += LEASE
+        do(engine, line.free_dead, now, 3)
+    steps = {step.job_id: step.state for step in rows(engine, Step)}
+    waits = next(job for job in (first, second) if steps[job.id] is StepState.RUNNING)
+    do(engine, jobs.cancel, waits.id, now)
+    do(engine, line.free_dead, now, 3)
+    assert [step.state for step in rows(engine, Step, job_id=waits.id)] == [StepState.CANCELLED]
+
+
 def test_claims_that_were_given_back_do_not_count_as_dead(engine: sa.Engine):
     job = in_line(engine)
     for _ in range(5):
