@@ -112,6 +112,13 @@ def is_answered_in(session: Session, team: str, requester: str, channel: str, th
     return session.scalar(select(Job.id).where(here, theirs, answered).limit(1)) is not None
 
 
+def that_began(session: Session, team: str, channel: str, thread_ts: str) -> Job | None:
+    """The job whose card a thread hangs from: that of a command, or of the form. None: the thread began otherwise."""
+    here = (Job.team == team) & (Job.channel == channel) & (Job.thread_ts == thread_ts)
+    commands = select(Job).where(here, Job.origin == Origin.COMMAND)
+    return session.scalar(commands.order_by(Job.created_at, Job.id).limit(1))
+
+
 def of_message(session: Session, message_key: str) -> Job | None:
     """The open job that a message asked for."""
     return session.scalar(select(Job).where(Job.message_key == message_key, Job.state.in_(OPEN)))

@@ -2,8 +2,9 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from db import incidents, session
+from db import incidents, jobs, session
 from db.models import Job
 from db.states import Origin
 from tasks import slack
@@ -27,7 +28,7 @@ def read(resources: Resources, job: Job, recipe: Recipe, hold: Hold, made: Mater
     text, linked = (job.text, []) if job.origin is Origin.API else links.take(job.text)
     files = list(job.files)
     if job.material_ts is not None and job.channel is not None:
-        found = _thread(resources, job, job.channel, job.material_ts)
+        found = _thread(resources, job, job.channel, job.material_ts, opening=_opening(resources, job))
         made.documents += _conversation(found.text, "")
         files += found.files
     for number, link in enumerate(linked, 1):
@@ -63,9 +64,30 @@ def _conversation(text: str, name: str) -> list[Document]:
     return [Document(name, "thread", [Section(text)])] if text else []
 
 
-def _thread(resources: Resources, job: Job, channel: str, thread_ts: str, only: str | None = None) -> Thread:
+def _opening(resources: Resources, job: Job) -> dict[str, Any] | None:
+    """What began a thread that hangs from a card, as a message: a command or a form leaves none in Slack.
+
+    Others see the answer alone, and so it is only for whoever wrote it.
+    """
+    assert job.channel is not None
+    assert job.material_ts is not None
+    with session.reading(resources.engine) as reading:
+        first = jobs.that_began(reading, job.team, job.channel, job.material_ts)
+    if first is None or first.requester != job.requester:
+        return None
+    return {"user": first.requester, "text": first.text, "files": first.files}
+
+
+def _thread(
+    resources: Resources,
+    job: Job,
+    channel: str,
+    thread_ts: str,
+    only: str | None = None,
+    opening: dict[str, Any] | None = None,
+) -> Thread:
     try:
-        return thread.read(resources, job.team, channel, thread_ts, job.message_ts, only)
+        return thread.read(resources, job.team, channel, thread_ts, job.message_ts, only, opening)
     except slack.ERRORS as error:
         problem = slack.problem(error)
         if problem.trouble is slack.Trouble.ACCESS:

@@ -32,9 +32,11 @@ def read(
     thread_ts: str,
     leave_out: str | None = None,
     only: str | None = None,
+    opening: Mapping[str, Any] | None = None,
 ) -> Thread:
     """The thread under `thread_ts` without the message `leave_out`, or `only` one; raises slack-sdk's errors.
 
+    `opening` is a message that stands nowhere in Slack and comes before all others: {user, text, files}.
     A thread of one message is that message's text; in a longer one each message begins with a name.
     """
     messages = [
@@ -45,6 +47,8 @@ def read(
         and only in {None, message["ts"]}
         and not _is_noise(message)
     ]
+    if opening is not None:
+        messages.insert(0, {**opening, "ts": thread_ts})
     us = re.compile(rf"<@{re.escape(resources.bot_user)}(?:\|[^>]*)?>[\s:,]*")
     for message in messages:
         # Calling us is not part of what was said.

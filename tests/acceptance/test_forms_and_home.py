@@ -228,6 +228,22 @@ def test_a_follow_up_knows_what_was_said(stack: Stack) -> None:
     assert order == asked
 
 
+def test_a_follow_up_on_a_command_knows_its_text_for_its_writer_alone(stack: Stack) -> None:
+    """Nobody else in the channel saw what was typed after the command, nor does the model say it to them."""
+    stack.act("model", answer="fixed")
+    before = {card["ts"] for card in cards(stack, GENERAL)}
+    stack.act("command", user=ADA, channel=GENERAL, command="/analyze", text=f"summarize {TEXT}")
+    (card,) = stack.wait(
+        lambda: [one for one in cards(stack, GENERAL) if one["ts"] not in before], "the card"
+    )
+    stack.answer(GENERAL, card["ts"])
+    stack.act("model", answer="echo")
+    stack.say(LEO, GENERAL, "<@U0BOT> How long did it rain?", thread_ts=card["ts"])
+    assert "nine days" not in json.dumps(stack.answer(GENERAL, card["ts"], 2))
+    stack.say(ADA, GENERAL, "<@U0BOT> How long did it rain?", thread_ts=card["ts"])
+    assert "nine days" in json.dumps(stack.answer(GENERAL, card["ts"], 3))
+
+
 def answered(stack: Stack, user: str, channel: str, text: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """A request that is done: its ts, its card and its result."""
     ts = stack.say(user, channel, f"<@U0BOT> {text}")

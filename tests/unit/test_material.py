@@ -140,6 +140,51 @@ def test_the_files_of_a_thread_come_with_it(resources, slack: Slack, attach):
     assert "chart.png" not in text
 
 
+def by_command(resources, **changes) -> Job:
+    """A command that was answered under its card, and the card's thread."""
+    job = accepted(resources.engine, origin=Origin.COMMAND, text="The ship came on a Sunday.", **changes)
+    set_row(resources.engine, Job, job.id, state=JobState.DONE, thread_ts="1.0")
+    return job
+
+
+@pytest.mark.parametrize(("requester", "knows"), [("UANNA", True), ("UBOB", False)])
+def test_what_a_command_was_about_is_known_to_its_writer_alone(
+    resources, slack: Slack, attach, requester, knows
+):
+    """Nobody else saw it in Slack; files of its form come with it."""
+    by_command(resources, files=attach(F1=("a.txt", ENGLISH.encode())))
+    result = {"event_type": "threadline_post", "event_payload": {"kind": "result"}}
+    slack.messages.append(
+        {
+            "channel": "C1",
+            "user": "UBOT",
+            "text": "A ship came.",
+            "ts": "2.0",
+            "thread_ts": "1.0",
+            "metadata": result,
+        }
+    )
+    job = accepted(
+        resources.engine, requester=requester, recipe="ask", text="When?", thread_ts="1.0", material_ts="1.0"
+    )
+    prepare(resources, job.id)
+    text = asked(resources)
+    assert "A ship came." in text
+    assert ("uanna: The ship came on a Sunday.\n[a.txt]" in text) is knows
+    assert (ENGLISH in text) is knows
+
+
+def test_a_command_elsewhere_began_another_thread(resources, slack: Slack):
+    by_command(resources, channel="C2")
+    by_command(resources, team="T2")
+    slack.messages.append(
+        {"channel": "C1", "user": "UBOB", "text": "Hello.", "ts": "2.0", "thread_ts": "1.0"}
+    )
+    job = accepted(resources.engine, recipe="ask", text="When?", thread_ts="1.0", material_ts="1.0")
+    prepare(resources, job.id)
+    assert "Sunday" not in asked(resources)
+
+
 def test_a_zip_is_its_files(resources, attach):
     content = documents.zipped(
         ("b/a.txt", ENGLISH), ("c.zip", documents.zipped(("x", "y"))), ("d.html", documents.PAGE)
