@@ -8,6 +8,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
 
+from bot import held_back
 from bot.intake import NotSaved
 from bot.listeners import (
     again,
@@ -55,6 +56,7 @@ def create_app(resources: Resources) -> App:
         # Listeners only commit a row; run in the caller's thread, their end is the answer.
         process_before_response=True,
     )
+    held_back.register(app, resources)
     # Bolt gives each request to the first that matches: the words that stop go before those that ask.
     for listener in (
         stop,

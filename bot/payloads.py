@@ -502,6 +502,14 @@ def home_of(body: Payload) -> tuple[str, str] | None:
     return _word(_part(body, "team"), "id"), _word(_part(body, "user"), "id")
 
 
+def held_back(body: Payload) -> str | None:
+    """The workspace whose events Slack holds back; None: this is something else. Raises Malformed.
+
+    https://docs.slack.dev/reference/events/app_rate_limited
+    """
+    return _word(body, "team_id") if body.get("type") == "app_rate_limited" else None
+
+
 def visitor(body: Payload) -> tuple[str, str] | None:
     """The (team, user) who opened the App Home's first tab; None: another tab. Raises Malformed."""
     event = _part(body, "event")

@@ -18,8 +18,12 @@ from tasks.resources import Resources
 
 log = structlog.get_logger()
 
-# Listeners that wait for the database at once; more envelopes wait in slack-sdk's queue.
-CONCURRENCY = 20
+# Slack renews each connection now and then, and commands, presses and forms that find none open are lost: it sends
+# only events again. It allows ten for an app.
+CONNECTIONS = 2
+
+# Listeners of a connection that wait for the database at once; more envelopes wait in slack-sdk's queue.
+CONCURRENCY = 10
 
 AGAIN_AFTER = timedelta(seconds=5)
 

@@ -1,5 +1,6 @@
 """The HTTP server: Slack's requests, the API, health and metrics."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from bot import api, payloads
 from bot.metrics import Metrics
-from bot.socket import Socket
+from bot.socket import CONNECTIONS, Socket
 from db import backends, session
 from tasks.resources import Resources
 
@@ -38,13 +39,13 @@ def create_web(resources: Resources, app: App) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_web: FastAPI) -> AsyncIterator[None]:
-        socket = None
-        if resources.settings.slack_app_token.get_secret_value():
-            socket = Socket(resources, app, metrics)
+        listens = bool(resources.settings.slack_app_token.get_secret_value())
+        sockets = [Socket(resources, app, metrics) for _ in range(CONNECTIONS if listens else 0)]
+        for socket in sockets:
             socket.open()
         yield
-        if socket is not None:
-            await run_in_threadpool(socket.end)
+        # At once: slack-sdk waits some seconds for each to hear nothing more.
+        await asyncio.gather(*(run_in_threadpool(socket.end) for socket in sockets))
         # Here, and not after Uvicorn has run: it ends by the signal that it was told to end with.
         await run_in_threadpool(resources.bell.flush, FLUSH)
 

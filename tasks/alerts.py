@@ -34,7 +34,8 @@ OF_JOBS = frozenset(
     {"bug", "worker_killed", "deadline", "model_refused", "model_broken", "context", "context_small"}
 )
 OF_DELIVERY = frozenset({"slack_refused", "post_dropped"})
-CAUSES = OF_JOBS | OF_DELIVERY | STATES.keys()
+OF_THE_DOOR = frozenset({"events_held_back"})
+CAUSES = OF_JOBS | OF_DELIVERY | OF_THE_DOOR | STATES.keys()
 
 # DESIGN section 6: a server that is full is told of after so long without any answer.
 FULL_FOR = timedelta(minutes=1)

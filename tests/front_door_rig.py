@@ -313,3 +313,8 @@ def press(
         ],
         **changed,
     }
+
+
+def fields_of(job: Job) -> dict[str, Any]:
+    """All columns of a job."""
+    return {name: value for name, value in vars(job).items() if name[0] != "_"}

@@ -32,7 +32,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.action(actions.OPEN_FORM)
     def ask(ack: Ack, body: payloads.Payload) -> None:
-        modal.show(resources, payloads.opening(body), resources.recipes.default)
+        modal.show_or_tell(resources, payloads.opening(body), aside)
         ack()
 
     for action in (actions.SET_LANGUAGE, actions.SET_RECIPE, actions.SET_MENTION):

@@ -6,6 +6,7 @@ import structlog
 from slack_bolt import Ack, App
 
 from bot import intake, payloads, voice
+from bot.aside import Aside
 from bot.views import modal as modal_view
 from tasks import actions, slack
 from tasks.prepare.extract import limits, problem
@@ -17,11 +18,11 @@ log = structlog.get_logger()
 
 def register(app: App, resources: Resources) -> None:
     """Listen for the shortcut and for the form that comes back; the command opens it too."""
+    aside = Aside(resources)
 
     @app.global_shortcut(actions.NEW_ANALYSIS)
     def new_analysis(ack: Ack, body: payloads.Payload) -> None:
-        opening = payloads.opening(body)
-        show(resources, opening, resources.recipes.default)
+        show_or_tell(resources, payloads.opening(body), aside)
         ack()
 
     @app.view(modal_view.CALLBACK)
@@ -40,6 +41,19 @@ def show(resources: Resources, opening: payloads.Opening, recipe: Recipe) -> boo
         log.warning("modal.unopened", code=slack.problem(error).code)
         return False
     return True
+
+
+def show_or_tell(resources: Resources, opening: payloads.Opening, aside: Aside) -> None:
+    """Open the form for somebody whom no answer of ours reaches; if it does not open, a direct message says so."""
+    if show(resources, opening, resources.recipes.default):
+        return
+
+    def say() -> None:
+        words = voice.say(voice.language(resources, opening.team, opening.user), "modal.unopened")
+        direct = resources.slack.conversations_open(users=opening.user)["channel"]["id"]
+        resources.slack.chat_postMessage(channel=direct, text=words)
+
+    aside.do(say)
 
 
 def take(resources: Resources, sent: payloads.Submission) -> dict[str, Any]:

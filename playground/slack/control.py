@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from playground import line
 from playground.slack import channels, files, people, pressing
 from playground.slack.errors import Refused
-from playground.slack.sockets import REASONS
+from playground.slack.sockets import MOST_CONNECTIONS, REASONS
 from playground.slack.stand_in import Slack, dump
 from playground.slack.state import BOT, BOT_NAME, BOT_USER, TEAM
 from tasks import recipes
@@ -239,9 +239,11 @@ def _limits(slack: Slack, body: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _socket(slack: Slack, body: dict[str, Any]) -> dict[str, Any]:
-    action = body.get("action")
+    action, most = body.get("action"), MOST_CONNECTIONS
+    if body.get("one"):
+        most = 1
     if action == "drop":
-        return {"ok": True, "connections": await slack.sockets.drop()}
+        return {"ok": True, "connections": await slack.sockets.drop(most)}
     if action not in REASONS:
         raise Refused("unknown_action", f"`action` must be one of drop, {', '.join(REASONS)}.")
-    return {"ok": True, "connections": await slack.sockets.disconnect(action)}
+    return {"ok": True, "connections": await slack.sockets.disconnect(action, most)}

@@ -139,9 +139,9 @@ class Sockets:
         finally:
             del connection.pending[envelope_id]
 
-    async def disconnect(self, reason: str, close: bool = True) -> int:
-        """Tell every client to reconnect, as Slack does when it recycles its servers. Returns how many."""
-        connections = list(self._open)
+    async def disconnect(self, reason: str, most: int = MOST_CONNECTIONS) -> int:
+        """Tell the clients of the oldest connections to reconnect, as Slack does now and then. Returns how many."""
+        connections = self._open[:most]
         for connection in connections:
             try:
                 await connection.send(
@@ -150,13 +150,16 @@ class Sockets:
             except SocketLost:
                 continue
             # Slack sends a warning some seconds before it asks for a refresh, and closes only after that.
-            if close and reason != "warning":
+            if reason != "warning":
+                # What is closed gets no payload any more.
+                if connection in self._open:
+                    self._open.remove(connection)
                 await connection.close()
         return len(connections)
 
-    async def drop(self) -> int:
-        """Cut every connection without a word. Returns how many."""
-        connections, self._open = self._open, []
+    async def drop(self, most: int = MOST_CONNECTIONS) -> int:
+        """Cut the oldest connections without a word. Returns how many."""
+        connections, self._open = self._open[:most], self._open[most:]
         for connection in connections:
             await connection.close()
         return len(connections)

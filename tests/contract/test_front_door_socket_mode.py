@@ -9,6 +9,7 @@ from slack_bolt.adapter.socket_mode.internals import run_bolt_app, send_response
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
+from bot.socket import CONNECTIONS
 from bot.web import create_web
 from db.models import Job
 from tests import front_door_rig as rig
@@ -118,7 +119,7 @@ def test_a_real_socket(sqlite_url: str) -> None:
             web = create_web(door.resources, door.app)
 
             def ask() -> None:
-                services.wait_for(lambda: slack.look("state")["sockets"] == 1)
+                services.wait_for(lambda: slack.look("state")["sockets"] == CONNECTIONS)
                 state = slack.look("state")
                 channel = next(each["id"] for each in state["channels"] if not each["is_im"])
                 user = state["users"][0]["id"]
