@@ -164,7 +164,8 @@ def refusal(
     """Why this person may not ask for this; `counted_at`: it is a new request, which quotas count."""
     if jobs.count_open(transaction, job.team, job.requester) >= most_open:
         return TooMany(most_open)
-    ours = rules.read(transaction, job.team, job.requester, job.channel)
+    from_slack = job.origin is not Origin.API
+    ours = rules.read(transaction, job.team, job.requester, job.channel, has_groups=from_slack)
     try:
         ours.check(job.recipe)
         ours.check_open()

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Change, Rule
@@ -22,6 +22,11 @@ def channel(channel_id: str) -> str:
     return f"channel:{channel_id}"
 
 
+def group(group_id: str) -> str:
+    """The scope of a user group of Slack's."""
+    return f"group:{group_id}"
+
+
 def workspace(team: str) -> str:
     """The scope of a workspace."""
     return f"workspace:{team}"
@@ -36,6 +41,17 @@ def about(session: Session, scopes: Collection[str]) -> dict[tuple[str, str], An
 def every(session: Session) -> list[Rule]:
     """All rules, by scope and key."""
     return list(session.scalars(select(Rule).order_by(Rule.scope, Rule.key)))
+
+
+def of_groups(session: Session, key: str) -> list[Rule]:
+    """The rules of all user groups under a key."""
+    groups = Rule.scope.startswith(group(""), autoescape=True)
+    return list(session.scalars(select(Rule).where(groups, Rule.key == key).order_by(Rule.scope)))
+
+
+def learn(session: Session, scope: str, key: str, value: Any) -> None:
+    """Write down what was found out for a rule, if it is still there; who set it, and when, stays."""
+    session.execute(update(Rule).where(Rule.scope == scope, Rule.key == key).values(value=value))
 
 
 def put(session: Session, scope: str, key: str, value: Any, by: str, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """What the owners' rules say of a request: at the front door, before it is taken, and in prepare, before it costs."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,14 +40,14 @@ class Rules:
     requester: str
     channel: str | None
     values: Mapping[tuple[str, str], Any]
+    # Whether user groups are on the list, too: then it is not complete before Slack was asked (tasks.groups).
+    lists_groups: bool = False
 
     def check(self, recipe: str) -> None:
         """Whether this person may ask for that here; raises Refusal."""
-        me = self._mine()
-        if self.values.get((me, BAN)):
+        if self.values.get((self._mine(), BAN)):
             raise Refusal("banned")
-        listed = self.values.get((EVERYONE, ALLOW)) == LISTED
-        if listed and not any(self.values.get((scope, ALLOW)) for scope in self._scopes()):
+        if self.is_unlisted and not self.lists_groups:
             raise Refusal("not_allowed")
         if self._first(RECIPE + recipe, self._here(), EVERYONE) is False:
             raise Refusal("recipe_off", recipe=recipe)
@@ -73,6 +73,12 @@ class Rules:
             if used + tokens > limit:
                 params = {"used": used, "tokens": tokens, "limit": limit, "hours": hours_left(now)}
                 raise Refusal("tokens_channel" if in_channel else "tokens", **params)
+
+    @property
+    def is_unlisted(self) -> bool:
+        """Whether there is a list of who may use it, and neither the person, the channel nor the workspace is on it."""
+        listed = self.values.get((EVERYONE, ALLOW)) == LISTED
+        return listed and not any(self.values.get((scope, ALLOW)) for scope in self._scopes())
 
     @property
     def no_guests(self) -> bool:
@@ -125,12 +131,17 @@ class Rules:
         return self._mine(), self._here(), rules.workspace(self.team)
 
 
-def read(session: Session, team: str, requester: str, channel: str | None) -> Rules:
-    """The rules about a request, by one look at an index."""
+def read(
+    session: Session, team: str, requester: str, channel: str | None, *, has_groups: bool = True
+) -> Rules:
+    """The rules about a request, by one look at an index; services of the HTTP API are in no user group."""
     scopes = [EVERYONE, rules.person(requester), rules.workspace(team)]
     if channel:
         scopes.append(rules.channel(channel))
-    return Rules(team, requester, channel, rules.about(session, scopes))
+    ours = Rules(team, requester, channel, rules.about(session, scopes))
+    if not ours.is_unlisted or not has_groups:
+        return ours
+    return replace(ours, lists_groups=bool(rules.of_groups(session, ALLOW)))
 
 
 def midnight(now: datetime) -> datetime:

@@ -215,6 +215,7 @@ class Slack:
     locales: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     guests: set[str] = field(default_factory=set)
+    groups: dict[str, list[str]] = field(default_factory=dict)
     # Errors to raise by the next calls of a method: (error, whether the call has its effect first).
     faults: dict[str, list[tuple[Exception, bool]]] = field(default_factory=dict)
     # Who is in a channel, one on each page; and what files.info tells.
@@ -269,6 +270,9 @@ class Slack:
 
     def auth_test(self, **asked: Any) -> dict[str, Any]:
         return self._call("auth_test", asked, lambda: {"ok": True, "user_id": "UBOT"})
+
+    def usergroups_users_list(self, **asked: Any) -> dict[str, Any]:
+        return self._call("usergroups_users_list", asked, lambda: {"users": self.groups[asked["usergroup"]]})
 
     def users_info(self, **asked: Any) -> dict[str, Any]:
         user = asked["user"]

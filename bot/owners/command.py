@@ -8,7 +8,7 @@ from bot.owners import answer
 from bot.owners.orders import Owner
 from tasks.resources import Resources
 
-_LINK = re.compile(r"<[@#]([A-Z0-9]+)>")
+_LINK = re.compile(r"<(?:[@#]|!subteam\^)([A-Z0-9]+)>")
 
 
 def main(resources: Resources, words: Sequence[str]) -> int:

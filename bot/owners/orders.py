@@ -11,10 +11,12 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from bot import voice
 from bot.owners.words import LOOKS, Order
 from db import backends, jobs, posts, rules, session
 from db.rules import EVERYONE
 from db.states import JobState
+from tasks import groups, slack
 from tasks.resources import Resources
 from tasks.rules import ADMIN, ALLOW, BAN, DRAIN, GUESTS, LISTED, PRIORITY, QUOTAS, RECIPE, REDACTION, REPLIES
 
@@ -54,6 +56,8 @@ class _Work:
     order: Order
     owner: Owner
     now: datetime
+    # The members of the group that the order lets in, as Slack told them.
+    members: Mapping[str, Any] | None = None
 
     def put(self, scope: str, key: str, value: Any) -> None:
         rules.put(self.session, scope, key, value, self.owner.name, self.now)
@@ -67,9 +71,10 @@ class _Work:
 def perform(resources: Resources, order: Order, owner: Owner) -> Done:
     """Do what is ordered; raises CannotDo, or the database's errors."""
     assert order.verb not in LOOKS
+    members = _members(resources, order.group) if order.verb == "allow" and order.group else None
     with session.transaction(resources.engine) as transaction:
         now = resources.clock()
-        work = _Work(resources, transaction, order, owner, now)
+        work = _Work(resources, transaction, order, owner, now, members)
         done = _VERBS[order.verb](work)
         rules.record(transaction, order.words, owner.name, now)
     # What owners say to those who wait is theirs, and stays in the rows (I10).
@@ -77,11 +82,23 @@ def perform(resources: Resources, order: Order, owner: Owner) -> Done:
     return done
 
 
+def _members(resources: Resources, group_id: str) -> dict[str, Any]:
+    """A group's members; raises CannotDo when Slack does not tell them. No transaction may be open (I9)."""
+    try:
+        return groups.ask(voice.quick(resources), group_id, resources.clock())
+    except slack.ERRORS as error:
+        code = slack.problem(error).code
+        key = "admin.group_scope" if code == "missing_scope" else "admin.group_untold"
+        raise CannotDo(key, group=named(rules.group(group_id)), code=code) from error
+
+
 def named(scope: str) -> str:
-    """A scope as Slack shows it: a person by name, a channel as a link."""
+    """A scope as Slack shows it: a person and a group by name, a channel as a link."""
     kind, _, name = scope.partition(":")
     if kind == "person" and name[:1] in {"U", "W"} and name.isupper():
         return f"<@{name}>"
+    if kind == "group":
+        return f"<!subteam^{name}>"
     return f"<#{name}>" if kind == "channel" else f"`{name or kind}`"
 
 
@@ -91,6 +108,8 @@ def _scope(order: Order) -> str:
         return rules.person(order.person)
     if order.channel:
         return rules.channel(order.channel)
+    if order.group:
+        return rules.group(order.group)
     workspace = order.given.get("workspace")
     return rules.workspace(workspace) if workspace else EVERYONE
 
@@ -154,7 +173,7 @@ def _allow(work: _Work) -> Done:
             return Done("admin.guests_in", {})
     scope = _scope(work.order)
     work.put(EVERYONE, ALLOW, LISTED)
-    work.put(scope, ALLOW, True)
+    work.put(scope, ALLOW, dict(work.members) if work.members is not None else True)
     return Done("admin.allowed", {"whom": named(scope)})
 
 

@@ -10,6 +10,7 @@ _PERSON = (
     r"(?:<@(?P<user>[UW][A-Z0-9]+)(?:\|[^>]*)?>|(?P<user_id>[UW][A-Z0-9]{2,})|api:(?P<service>[^\s,:]{1,50}))"
 )
 _CHANNEL = r"(?:<\#(?P<channel>[CGD][A-Z0-9]+)(?:\|[^>]*)?>|(?P<channel_id>[CGD][A-Z0-9]{2,}))"
+_GROUP = r"(?:<!subteam\^(?P<group>S[A-Z0-9]+)(?:\|[^>]*)?>|(?P<group_id>S[A-Z0-9]{2,}))"
 _BACKEND = r"(?P<backend>[a-z][a-z0-9-]{0,31})"
 
 _GRAMMAR: Mapping[str, re.Pattern[str]] = {
@@ -21,8 +22,8 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
         "requeue": r"`?(?P<job>[0-9a-z]{12})`?",
         "ban": _PERSON,
         "unban": _PERSON,
-        "allow": rf"(?P<whom>everyone|guests)|{_PERSON}|{_CHANNEL}|(?P<workspace>T[A-Z0-9]{{2,}})",
-        "disallow": rf"(?P<whom>guests)|{_PERSON}|{_CHANNEL}|(?P<workspace>T[A-Z0-9]{{2,}})",
+        "allow": rf"(?P<whom>everyone|guests)|{_PERSON}|{_CHANNEL}|{_GROUP}|(?P<workspace>T[A-Z0-9]{{2,}})",
+        "disallow": rf"(?P<whom>guests)|{_PERSON}|{_CHANNEL}|{_GROUP}|(?P<workspace>T[A-Z0-9]{{2,}})",
         "admins": rf"(?P<how>add|remove)\s+{_PERSON}",
         "quota": rf"(?:(?P<whom>everyone)|{_PERSON}|{_CHANNEL})\s+(?P<of>requests|tokens)\s+(?P<most>none|\d{{1,9}})",
         "priority": rf"(?:{_PERSON}|{_CHANNEL})\s+(?P<priority>none|[012])",
@@ -66,6 +67,11 @@ class Order:
     def channel(self) -> str | None:
         """A Slack channel id."""
         return self.given.get("channel") or self.given.get("channel_id")
+
+    @property
+    def group(self) -> str | None:
+        """The id of a user group of Slack's."""
+        return self.given.get("group") or self.given.get("group_id")
 
 
 def begins_with_verb(text: str) -> bool:

@@ -74,7 +74,8 @@ def audit(language: str, changes: Sequence[Change]) -> str:
 
 
 def _value(value: object) -> str:
-    return f"`{value}`" if value not in ("", True) else ""
+    # A group's members are what Slack told, not what was said.
+    return f"`{value}`" if value not in ("", True) and not isinstance(value, dict) else ""
 
 
 def _waits(language: str, activity: Activity) -> str:

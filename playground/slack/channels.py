@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from playground.slack.stand_in import Slack
 
 _NAME = re.compile(r"[^\W_A-Z][\w-]{0,79}")
+_GROUP = re.compile(r"S[A-Z0-9]{2,20}")
 _LOCALE = re.compile(r"[a-z]{2}-[A-Z]{2}")
 
 
@@ -29,7 +30,7 @@ def messages(slack: Slack, query: dict[str, Any]) -> dict[str, Any]:
 
 
 def set_user(slack: Slack, body: dict[str, Any]) -> dict[str, Any]:
-    """Change a person's language."""
+    """Change a person's language, or whether they are a guest."""
     user = slack.workspace.users[person(slack, body.get("user"))]
     locale = body.get("locale")
     if locale is not None:
@@ -37,7 +38,18 @@ def set_user(slack: Slack, body: dict[str, Any]) -> dict[str, Any]:
             raise Refused("bad_locale", "`locale` must look like en-US.")
         user.locale = locale
         slack.bus.publish("user", {"user": user.shown()})
+    if "guest" in body:
+        user.is_guest = bool(body["guest"])
     return {"user": user.shown()}
+
+
+def set_group(slack: Slack, body: dict[str, Any]) -> dict[str, Any]:
+    """Make a user group, or say anew who is in it."""
+    group = body.get("group")
+    if not isinstance(group, str) or not _GROUP.fullmatch(group):
+        raise Refused("bad_group", "`group` must be an id such as S0RESEARCH.")
+    slack.workspace.groups[group] = [person(slack, user) for user in _several(body.get("members"))]
+    return {"group": {"id": group, "users": slack.workspace.groups[group]}}
 
 
 def set_channel(slack: Slack, body: dict[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def routes(slack: Slack) -> list[BaseRoute]:
         "home": people.open_home,
         "stop": people.stop_session,
         "user": channels.set_user,
+        "group": channels.set_group,
         "channel": channels.set_channel,
         "faults/slack": _order_call_fault,
         "faults/events": _order_event_fault,

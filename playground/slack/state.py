@@ -35,6 +35,7 @@ class User:
     tz_label: str
     tz_offset: int
     is_bot: bool = False
+    is_guest: bool = False
 
     def shown(self) -> dict[str, Any]:
         """The few fields the page needs."""
@@ -89,6 +90,8 @@ class Workspace:
         ):
             channel.created = now
             self.channels[channel.id] = channel
+        # User groups, by id: who is in them.
+        self.groups: dict[str, list[str]] = {"S0RESEARCH": ["U0ADA", "U0MINJI"]}
         self.files: dict[str, dict[str, Any]] = {}
         self.contents: dict[str, bytes] = {}
         # Files that people put into a form of the app's: it may read them, wherever they are shown.

@@ -13,7 +13,7 @@ from db.jobs import NewStep, Understood
 from db.models import Job, Source
 from db.states import Origin
 from db.turns import Rank
-from tasks import items, originals, people, rules, understood
+from tasks import groups, items, originals, people, rules, understood
 from tasks.linefile import Server
 from tasks.prepare import material, planning
 from tasks.prepare.hold import LEASE, Hold, Lost
@@ -96,9 +96,16 @@ def _give_back(resources: Resources, job: Job) -> None:
 def _admit(resources: Resources, job: Job) -> rules.Rules:
     """The rules about a job, which allow it: what changed since it was taken, and what Slack had to be asked for."""
     with session.reading(resources.engine) as reading:
-        ours = rules.read(reading, job.team, job.requester, job.channel)
+        from_slack = job.origin is not Origin.API
+        ours = rules.read(reading, job.team, job.requester, job.channel, has_groups=from_slack)
     ours.check(job.recipe)
-    if ours.no_guests and job.origin is not Origin.API:
+    if ours.is_unlisted:
+        is_in = groups.let_in(resources, job.requester)
+        if is_in is None:
+            raise Impossible("group_unknown")
+        if not is_in:
+            raise Impossible("not_allowed")
+    if ours.no_guests and from_slack:
         person = people.look_up(resources, job.team, [job.requester]).get(job.requester)
         if person is None:
             raise Impossible("guest_unknown")

@@ -6,6 +6,8 @@ import sys
 from playground.slack.state import BOT_USER
 from tests.acceptance.stack import ADA, GENERAL, LEO, MINJI, ROOT, Stack
 
+SOYEON = "U0SOYEON"
+
 
 def ordered(stack: Stack, *words: str) -> tuple[int, str]:
     """An order at a terminal: its exit code, and what it says."""
@@ -88,6 +90,24 @@ def test_a_plain_reply_goes_on_where_the_owners_allow_it(stack: Stack) -> None:
     stack.answer(GENERAL, ts, 2)
     assert len(stack.replies(GENERAL, ts, "card")) == 2
     assert ordered(stack, "replies", "off", GENERAL)[0] == 0
+
+
+def test_groups_and_guests(stack: Stack) -> None:
+    """Only members of a group are answered, and no guests; the others read why, under their message."""
+    assert ordered(stack, "allow", "S0RESEARCH")[0] == 0
+    outside = ask(stack, LEO, "Leo is in no group. Nobody told him.")
+    stack.wait(lambda: stack.replies(GENERAL, outside, "failure"), "Leo is told")
+    inside = ask(stack, ADA, "Ada is in the group. She asks.")
+    stack.answer(GENERAL, inside)
+    assert ordered(stack, "allow", "everyone")[0] == 0
+    assert ordered(stack, "allow", "S0NOBODY")[0] == 1
+
+    assert ordered(stack, "disallow", "guests")[0] == 0
+    stack.act("user", user=SOYEON, guest=True)
+    kept_out = ask(stack, SOYEON, "A guest asks. She is new.")
+    stack.wait(lambda: stack.replies(GENERAL, kept_out, "failure"), "the guest is told")
+    assert ordered(stack, "allow", "guests")[0] == 0
+    stack.act("user", user=SOYEON, guest=False)
 
 
 def test_exit_codes_for_scripts(stack: Stack) -> None:

@@ -147,6 +147,38 @@ def test_a_list_lets_in_whom_it_names(door: Door, whom: str) -> None:
     assert refusal(door, **outside) is None
 
 
+def test_a_group_is_let_in_if_slack_tells_its_members(database_url: str) -> None:
+    """The front door then passes on whoever it might let in; `disallow` takes it off, the members with it."""
+    database.upgrade(database_url)
+    with playground_rig.receiving() as slack:
+        api = slack.url.replace("/slack/events", "/api/")
+        with rig.opened(database_url, admins=OWNER, slack_api_url=api) as door:
+            slack.answers({"ok": True, "users": ["U1AA"]})
+            told = ordered(door, "allow <!subteam^S0RED|@red>")
+            assert told == say("en", "admin.allowed", whom="<!subteam^S0RED>")
+            assert "U1AA" not in ordered(door, "rules")
+            assert refusal(door, user_id="U2AA") is None
+            ordered(door, "disallow S0RED")
+            assert refusal(door, user_id="U1AA") == say("en", "error.not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("code", "key"), [("missing_scope", "admin.group_scope"), ("no_such_subteam", "admin.group_untold")]
+)
+def test_a_group_whose_members_slack_does_not_tell_changes_nothing(
+    sqlite_url: str, code: str, key: str
+) -> None:
+    """The owner reads what is missing, and nobody is shut out by it."""
+    with playground_rig.receiving() as slack:
+        slack.answers({"ok": False, "error": code})
+        api = slack.url.replace("/slack/events", "/api/")
+        with rig.opened(sqlite_url, admins=OWNER, slack_api_url=api) as door:
+            told = ordered(door, "allow S0RED")
+            assert told == say("en", key, group="<!subteam^S0RED>", code=code)
+            assert fakes.rows(door.resources.engine, Rule) == []
+            assert refusal(door) is None
+
+
 def test_a_quota_of_requests_counts_the_day(door: Door) -> None:
     """The person reads both numbers and when it begins anew; another person has their own count."""
     ordered(door, "quota everyone requests 2")

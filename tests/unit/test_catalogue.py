@@ -38,6 +38,7 @@ GIVEN = {
     "not_allowed": {},
     "guest": {},
     "guest_unknown": {},
+    "group_unknown": {},
     "recipe_off": {"recipe"},
     "draining": {"says"},
     "quota": {"used", "limit", "hours"},

@@ -35,6 +35,7 @@ SCOPES_OF_METHODS: dict[str, set[str]] = {
     "conversations_replies": HISTORY,
     "files_info": {"files:read"},
     "files_upload_v2": {"files:write"},
+    "usergroups_users_list": {"usergroups:read"},  # Who is in a group that the owners let in.
     "users_info": {"users:read"},
     "views_open": set(),
     "views_publish": set(),

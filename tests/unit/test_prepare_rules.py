@@ -1,12 +1,14 @@
 """What prepare asks of the owners' rules: guests, the day's tokens, and what changed since the request was taken."""
 
+from datetime import timedelta
+
 import pytest
 
 from db import people, rules
-from db.models import Job, Person, Step, Turn
+from db.models import Incident, Job, Person, Step, Turn
 from db.states import JobState, Origin
 from db.turns import Rank
-from tasks import linefile
+from tasks import groups, linefile
 from tasks.prepare.stage import prepare
 from tests.fakes import NOW, Slack, accepted, do, rows, set_row, slack_error, the
 
@@ -145,3 +147,57 @@ def test_a_priority_of_the_owners_goes_before_the_file_s(resources, said, priori
     prepared(resources)
     [turn] = rows(resources.engine, Turn)
     assert (turn.priority, turn.weight) == (priority, 3.0)
+
+
+# User groups
+
+
+@pytest.fixture
+def red(resources, slack: Slack) -> None:
+    """Only the group S0RED may ask; Slack told its members when it was let in."""
+    slack.groups["S0RED"] = ["UANNA"]
+    put(resources, "everyone", "allow", "listed")
+    put(resources, "group:S0RED", "allow", groups.ask(slack, "S0RED", NOW))
+    slack.calls.clear()
+
+
+@pytest.mark.usefixtures("red")
+def test_a_group_lets_in_its_members(resources, slack: Slack):
+    """As they were told a moment ago, without a call; others are told as if no group were listed."""
+    assert prepared(resources, requester="UANNA").state is JobState.WAITING
+    assert prepared(resources, requester="UBORIS").error == "not_allowed"
+    assert slack.called("usergroups_users_list") == []
+
+
+@pytest.mark.usefixtures("red")
+def test_members_are_asked_for_again_once_they_are_old(resources, slack: Slack):
+    """Whoever came is in, whoever left is out; and that is kept for the next."""
+    slack.groups["S0RED"] = ["UBORIS"]
+    assert prepared(resources, requester="UANNA").state is JobState.WAITING
+    resources.clock.move(groups.FRESH)
+    later = {"created_at": resources.clock(), "deadline": resources.clock() + timedelta(hours=1)}
+    assert prepared(resources, requester="UANNA", **later).error == "not_allowed"
+    assert prepared(resources, requester="UBORIS", **later).state is JobState.WAITING
+    assert len(slack.called("usergroups_users_list")) == 1
+
+
+@pytest.mark.usefixtures("red")
+@pytest.mark.parametrize(
+    ("error", "told"), [(slack_error("missing_scope"), 1), (slack_error("internal_error", 500), 0)]
+)
+def test_when_slack_does_not_say_who_is_in_nobody_gets_in_unseen(resources, slack: Slack, error, told):
+    """Retry may help; a lost scope is told to operators. Who is on the list by themselves goes on."""
+    resources.clock.move(groups.FRESH)
+    later = {"created_at": resources.clock(), "deadline": resources.clock() + timedelta(hours=1)}
+    slack.fail("usergroups_users_list", error)
+    assert prepared(resources, requester="UANNA", **later).error == "group_unknown"
+    reported = [each.subject for each in rows(resources.engine, Incident) if each.cause == "slack_refused"]
+    assert reported == ["missing_scope"] * told
+    put(resources, ME, "allow", True)
+    assert prepared(resources, requester="UANNA", **later).state is JobState.WAITING
+
+
+@pytest.mark.usefixtures("red")
+def test_a_service_is_in_no_group(resources):
+    """Its name may be anybody's id."""
+    assert prepared(resources, origin=Origin.API, team="api", requester="UANNA").error == "not_allowed"

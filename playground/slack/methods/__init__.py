@@ -12,6 +12,7 @@ from playground.slack.methods import (
     files,
     reactions,
     streaming,
+    usergroups,
     users,
     views,
 )
@@ -47,6 +48,7 @@ METHODS: dict[str, Method] = {
     "files.info": files.info,
     "reactions.add": reactions.add,
     "reactions.remove": reactions.remove,
+    "usergroups.users.list": usergroups.users_list,
     "users.conversations": conversations.of_user,
     "users.info": users.info,
     "users.list": users.list_all,

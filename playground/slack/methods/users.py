@@ -46,7 +46,7 @@ def described(user: User, with_locale: bool = False) -> dict[str, Any]:
         "profile": profile,
         "is_admin": False,
         "is_owner": False,
-        "is_restricted": False,
+        "is_restricted": user.is_guest,
         "is_ultra_restricted": False,
         "is_bot": user.is_bot,
         "is_app_user": False,
