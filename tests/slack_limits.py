@@ -175,6 +175,7 @@ def actions(block: dict[str, Any]) -> list[str]:
             [] if len(button["action_id"]) <= 255 and units(button.get("value", "")) <= 2000 else ["button"]
         )
         found += [] if button.get("style") in (None, "primary", "danger") else ["button style"]
+        found += [] if 1 <= len(button.get("accessibility_label", "-")) <= 75 else ["button label"]
         if "confirm" in button:
             confirm = button["confirm"]
             for key, limit in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):

@@ -18,6 +18,9 @@ Block = dict[str, Any]
 MOST_OPEN_SHOWN = 10
 MOST_ENDED_SHOWN = 5
 
+# docs.slack.dev/reference/block-kit/block-elements/button-element
+_LONGEST_LABEL = 75
+
 # An option needs a value, and "as Slack says" is none.
 _UNSET = "-"
 
@@ -66,7 +69,7 @@ def _requests(language: str, command: str, recipes: Recipes, facts: Facts, now: 
         blocks.append(_section(say(language, "home.no_requests", command=command)))
     for job in [*facts.open[:MOST_OPEN_SHOWN], *facts.ended[:MOST_ENDED_SHOWN]]:
         block = _section(_request(language, recipes, job, now))
-        button = _button_of(language, job)
+        button = _button_of(language, recipes, job)
         blocks.append(block | ({"accessory": button} if button else {}))
     if len(facts.open) > MOST_OPEN_SHOWN:
         blocks.append(_section(say(language, "home.more", command=command)))
@@ -87,13 +90,17 @@ def _request(language: str, recipes: Recipes, job: Job, now: datetime) -> str:
     )
 
 
-def _button_of(language: str, job: Job) -> Block | None:
+def _button_of(language: str, recipes: Recipes, job: Job) -> Block | None:
     attempt = str(actions.Attempt(job.id, job.attempt))
     if job.state in OPEN:
-        return _button(language, "button.cancel", actions.CANCEL, attempt)
-    if job.state is JobState.FAILED:
-        return _button(language, "button.retry", actions.RETRY, attempt)
-    return None
+        button = _button(language, "button.cancel", actions.CANCEL, attempt)
+    elif job.state is JobState.FAILED:
+        button = _button(language, "button.retry", actions.RETRY, attempt)
+    else:
+        return None
+    which = f"{recipes.called(job.recipe, language)} {job.id}"
+    heard = say(language, "button.heard", button=button["text"]["text"], recipe=which)
+    return button | {"accessibility_label": heard[:_LONGEST_LABEL]}
 
 
 def _share(language: str, facts: Facts) -> str:
@@ -130,10 +137,26 @@ def _settings(language: str, recipes: Recipes, preferences: Preferences) -> list
     defaults += [(recipe.called(language), recipe.name) for recipe in recipes]
     mentions = [(say(language, f"home.mention_{each}"), each) for each in ("yes", "no")]
     return [
-        _choice(language, "home.language", actions.SET_LANGUAGE, languages, preferences.language),
-        _choice(language, "home.recipe", actions.SET_RECIPE, defaults, preferences.recipe),
         _choice(
-            language, "home.mention", actions.SET_MENTION, mentions, "yes" if preferences.mention else "no"
+            say(language, "home.language"),
+            say(language, "home.language_name"),
+            actions.SET_LANGUAGE,
+            languages,
+            preferences.language,
+        ),
+        _choice(
+            say(language, "home.recipe"),
+            say(language, "home.recipe_name"),
+            actions.SET_RECIPE,
+            defaults,
+            preferences.recipe,
+        ),
+        _choice(
+            say(language, "home.mention"),
+            say(language, "home.mention_name"),
+            actions.SET_MENTION,
+            mentions,
+            "yes" if preferences.mention else "no",
         ),
     ]
 
@@ -150,14 +173,13 @@ def _kept(language: str, facts: Facts) -> list[Block]:
     return [_section(kept), {"type": "actions", "elements": [button]}]
 
 
-def _choice(
-    language: str, key: str, action: str, options: list[tuple[str, str]], current: str | None
-) -> Block:
+def _choice(text: str, name: str, action: str, options: list[tuple[str, str]], current: str | None) -> Block:
     offered = [{"text": _plain(text[:75]), "value": value} for text, value in options]
     # A recipe that is gone since is as good as none.
     initial = next((option for option in offered if option["value"] == current), offered[0])
-    select = {"type": "static_select", "action_id": action, "options": offered, "initial_option": initial}
-    return _section(say(language, key)) | {"accessory": select}
+    # Screen readers say the placeholder as the select's name, also when something is chosen.
+    select = {"type": "static_select", "action_id": action, "placeholder": _plain(name), "options": offered}
+    return _section(text) | {"accessory": select | {"initial_option": initial}}
 
 
 def _button(language: str, key: str, action: str, value: str, style: str | None = None) -> Block:

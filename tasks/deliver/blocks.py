@@ -49,13 +49,17 @@ class Confirm:
 
 @dataclass(frozen=True)
 class Button:
-    """`value` comes back with the click; `style` is None, "primary" or "danger"."""
+    """`value` comes back with the click; `style` is None, "primary" or "danger".
+
+    `heard` is what screen readers say in place of the text: several buttons of a thread look the same.
+    """
 
     action_id: str
     text: str
     value: str
     style: str | None = None
     confirm: Confirm | None = None
+    heard: str | None = None
 
 
 def mention(user_id: str) -> str:
@@ -183,6 +187,8 @@ def _button(button: Button) -> Block:
         block["style"] = button.style
     if button.confirm is not None:
         block["confirm"] = _confirm(button.confirm)
+    if button.heard is not None:
+        block["accessibility_label"] = _plain(button.heard, MAX_BUTTON_TEXT)["text"]
     return block
 
 

@@ -69,10 +69,10 @@ def card(language: str, job: Job, called: str, scene: Scene, told: dict[str, Any
     seen = preview.message(scene.written) if job.state is JobState.RUNNING else None
     if seen is not None:
         lines.append(say(language, "card.written"))
-    return blocks.card(lines, _buttons(language, job), seen)
+    return blocks.card(lines, _buttons(language, job, called), seen)
 
 
-def _buttons(language: str, job: Job) -> list[Button]:
+def _buttons(language: str, job: Job, called: str) -> list[Button]:
     """What its person can do about a job as it stands."""
     names: tuple[str, ...] = ()
     if job.state in OPEN:
@@ -81,11 +81,15 @@ def _buttons(language: str, job: Job) -> list[Button]:
         # In a direct message there is no channel to share it with.
         share = (actions.SHARE,) if job.channel and not job.channel.startswith("D") else ()
         names = (actions.AGAIN, actions.SAVE, *share)
-    value = str(actions.Attempt(job.id, job.attempt))
     return [
-        Button(name, say(language, f"button.{name}"), value, "primary" if name == actions.CONFIRM else None)
-        for name in names
+        _button(language, job, called, name, "primary" if name == actions.CONFIRM else None) for name in names
     ]
+
+
+def _button(language: str, job: Job, called: str, name: str, style: str | None) -> Button:
+    text = say(language, f"button.{name}")
+    heard = say(language, "button.heard", button=text, recipe=called)
+    return Button(name, text, str(actions.Attempt(job.id, job.attempt)), style, heard=heard)
 
 
 def card_that_says(
@@ -132,7 +136,10 @@ def result(
     body = messages[part]
     counts = chart_counts(language, of) if part == 0 else []
     if counts and with_chart:
-        body = Message([*body.blocks[: blocks.MAX_BLOCKS - 4], _chart(language, of, counts)], body.text)
+        drawn = _chart(language, of, counts)
+        # Whoever hears the text or reads it in a notification gets what the chart shows as well.
+        text = plain.bounded(f"{body.text}\n{drawn['title']}. {said(language, counts)}", plain.MAX_TEXT)
+        body = Message([*body.blocks[: blocks.MAX_BLOCKS - 4], drawn], text)
     elif counts:
         notes.append(say(language, "result.chart_legend", counts=blocks.escape(said(language, counts))))
     message = blocks.result(
@@ -197,15 +204,12 @@ def plain_result(language: str, job: Job, answer: str, part: int, of: Structured
 def failure(language: str, job: Job, called: str) -> Message:
     """What failed, what to do, a reference, and the way to try again."""
     reference = say(language, "failure.reference", reference=job.id)
-    retry = Button(
-        actions.RETRY, say(language, "button.retry"), str(actions.Attempt(job.id, job.attempt)), "primary"
-    )
     return blocks.failure(
         say(language, "failure.title", recipe=blocks.escape(called)),
         understood.reason(language, job, blocks.escape),
         reference=reference,
         mention=job.requester,
-        buttons=[retry],
+        buttons=[_button(language, job, called, actions.RETRY, "primary")],
         partial=blocks.escape((job.result or "")[:PLAIN_BEGINNING]),
     )
 

@@ -112,7 +112,7 @@ nasty = st.text(st.sampled_from("<>!@#&;|^ahere한\u202e\u200b\u200d👨\n*`") |
 @given(st.lists(nasty, max_size=5), nasty, st.integers(1, 20))
 def test_views_hold_the_limits_whatever_comes_in(lines, text, times):
     long = text * times
-    button = Button(text, long, long, text, Confirm(long, long, long, long))
+    button = Button(text, long, long, text, Confirm(long, long, long, long), heard=long)
     escaped = [blocks.escape(line * times) for line in lines]
     good(blocks.card(escaped, [button] * times))
     good(blocks.failure(blocks.escape(long), blocks.escape(text), blocks.escape(long), text, [button]))

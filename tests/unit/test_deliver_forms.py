@@ -85,6 +85,8 @@ def test_rows_come_as_a_chart_a_table_and_files(resources, slack: Slack, clock, 
     run(resources, clock)
     [shown] = slack.of_kind("result")
     assert all(word in shown["text"] for word in words)
+    # Whoever does not see the chart has its numbers.
+    assert shown["text"].endswith("1. 칭찬: 2, 2. 불만: 1")
     assert kinds(shown) == ["section", "rich_text", "table", "data_visualization"]
     assert shown["blocks"][3]["chart"]["segments"] == [
         {"label": "칭찬", "value": 2},
