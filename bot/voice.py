@@ -10,17 +10,28 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.intake import Refused
 from db import people, session
+from tasks import people as acquaintances
 from tasks import slack
 from tasks.catalogue import language_of, say
 from tasks.resources import Resources
 from tasks.text import clean
 
-__all__ = ["guess", "language", "log_not_saved", "quick", "refused", "say", "whisper"]
+__all__ = [
+    "guess",
+    "language",
+    "language_of_newcomers_too",
+    "log_not_saved",
+    "quick",
+    "refused",
+    "say",
+    "whisper",
+]
 
 log = structlog.get_logger()
 
 # Seconds. What is whispered delays the acknowledgement, which Slack awaits for 3.
 _WHISPER_TIMEOUT = 1
+_MEETING_TIMEOUT = 1
 _QUICK_TIMEOUT = 2
 
 
@@ -37,6 +48,21 @@ def language(resources: Resources, team: str, user: str, text: str = "") -> str:
     return language_of(locale, guess(resources, text))
 
 
+def language_of_newcomers_too(resources: Resources, team: str, user: str, text: str = "") -> str:
+    """The person's language, asked of Slack when nothing is known of them: for what is their first look at us.
+
+    That takes a second at most, and then it is that of what they wrote, or the default.
+    """
+    try:
+        with session.reading(resources.engine) as reading:
+            is_known = bool(people.locale(reading, team, user))
+        if not is_known:
+            acquaintances.look_up(resources, team, [user], _client(resources, _MEETING_TIMEOUT))
+    except SQLAlchemyError as error:
+        log.warning("person.unread", error=type(error).__name__)
+    return language(resources, team, user, text)
+
+
 def guess(resources: Resources, text: str) -> str:
     """The language of what somebody wrote, else the default: for when the database does not answer."""
     return "ko" if clean.language(text) == "ko" else resources.settings.language
@@ -49,10 +75,14 @@ def refused(resources: Resources, team: str, user: str, refusal: Refused, text: 
 
 def quick(resources: Resources) -> WebClient:
     """Slack's Web API for what cannot wait: a form opens within 3 seconds of its trigger, or never."""
+    return _client(resources, _QUICK_TIMEOUT)
+
+
+def _client(resources: Resources, timeout: int) -> WebClient:
     return WebClient(
         token=resources.settings.slack_bot_token.get_secret_value(),
         base_url=resources.settings.slack_api_url,
-        timeout=_QUICK_TIMEOUT,
+        timeout=timeout,
         retry_handlers=[],
     )
 

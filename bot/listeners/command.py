@@ -67,7 +67,7 @@ def _word(resources: Resources, command: payloads.Command) -> dict[str, Any] | N
     name = resources.settings.slack_command
 
     def language() -> str:
-        return voice.language(resources, command.team, command.user, command.text)
+        return voice.language_of_newcomers_too(resources, command.team, command.user, command.text)
 
     if _HELP.fullmatch(command.text):
         return help_view.message(language(), name, resources.recipes)
@@ -78,8 +78,11 @@ def _word(resources: Resources, command: payloads.Command) -> dict[str, Any] | N
         except SQLAlchemyError:
             return {"text": voice.say(voice.guess(resources, command.text), "intake.not_read")}
         return status_view.message(language(), name, resources.recipes, mine, resources.clock())
-    if (found := _ADMIN.fullmatch(command.text)) and (told := _order(resources, command, found[1] or "")):
-        return told
+    if found := _ADMIN.fullmatch(command.text):
+        told = _order(resources, command, found[1] or "")
+        # {}: it was done, and shown already.
+        if told is not None:
+            return told
     if found := _CANCEL.fullmatch(command.text):
         said, job = cancel.stop(resources, command.team, command.user, found[1] and found[1].lower())
         spoken = language()

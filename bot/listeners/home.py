@@ -46,21 +46,27 @@ def register(app: App, resources: Resources) -> None:
     @app.action(actions.DELETE_DATA)
     def delete_data(ack: Ack, body: payloads.Payload) -> None:
         press = payloads.choice(body)
+        # What is forgotten is not asked of Slack again only to say so.
+        language = voice.language(resources, press.team, press.user)
         _forget(resources, press.team, press.user)
         ack()
-        refresh(resources, body, aside)
+        refresh(resources, body, aside, language)
 
 
-def refresh(resources: Resources, body: payloads.Payload, aside: Aside) -> None:
+def refresh(resources: Resources, body: payloads.Payload, aside: Aside, language: str | None = None) -> None:
     """Show the Home anew when the press came from there."""
     place = payloads.home_of(body)
     if place is not None:
-        aside.do(lambda: publish(resources, *place))
+        aside.do(lambda: publish(resources, *place, language))
 
 
-def publish(resources: Resources, team: str, user: str) -> None:
-    """Show a person their Home as things stand; what goes wrong is logged, and the next opening shows it."""
+def publish(resources: Resources, team: str, user: str, language: str | None = None) -> None:
+    """Show a person their Home as things stand; what goes wrong is logged, and the next opening shows it.
+
+    `language` is theirs unless told.
+    """
     now = resources.clock()
+    language = language or voice.language_of_newcomers_too(resources, team, user)
     try:
         with session.reading(resources.engine) as reading:
             facts = home_view.Facts(
@@ -75,7 +81,7 @@ def publish(resources: Resources, team: str, user: str) -> None:
         log.warning("home.unread", error=type(error).__name__)
         return
     view = home_view.home(
-        voice.language(resources, team, user),
+        language,
         resources.settings.slack_command,
         resources.recipes,
         facts,

@@ -32,7 +32,7 @@ def register(app: App, resources: Resources) -> None:
 
 def show(resources: Resources, opening: payloads.Opening, recipe: Recipe) -> bool:
     """Open the form; False when Slack did not take it in time. The trigger lives for 3 seconds."""
-    language = voice.language(resources, opening.team, opening.user)
+    language = voice.language_of_newcomers_too(resources, opening.team, opening.user)
     origin = modal_view.Origin(opening.channel, opening.response_url)
     view = modal_view.form(language, resources.recipes, recipe, origin)
     try:

@@ -349,6 +349,8 @@ def test_the_card_of_numbers_has_charts(database_url: str) -> None:
         sent = json.loads(slack.next().body)
         assert [block["type"] for block in sent["blocks"]] == ["section", "data_visualization"]
         assert sent["text"].startswith(say("en", "stats.title"))
+        # What was shown is no text to analyze.
+        assert door.jobs() == []
         slack.answers({"ok": False, "error": "invalid_blocks"}, 400)
         answer = door.command(rig.command("admin stats", user_id=OWNER, response_url=url))
         assert answer.text.startswith(say("en", "stats.title"))
