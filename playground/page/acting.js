@@ -50,8 +50,9 @@ export const command = async (channel, name, text) => {
   }
 };
 
-export const shortcut = (channel, ts, one) =>
-  ask("shortcut", { user: store.at.user, channel, ts, callback_id: one.callback_id }, one.name ?? one.callback_id);
+/** `place` is {channel, ts} for a message's shortcut, and nothing for a global one. */
+export const shortcut = (one, place) =>
+  ask("shortcut", { user: store.at.user, ...place, callback_id: one.callback_id }, one.name ?? one.callback_id);
 
 /** `place` is {channel, ts} for a message, or {view_id, values} for a modal or App Home. */
 export const press = (place, block, one, value) => ask("press", {

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { h, icon } from "./dom.js";
 import * as acting from "./acting.js";
 import { completer, nameOf } from "./complete.js";
-import { confirmed, notice } from "./dialogs.js";
+import { confirmed, menu, notice } from "./dialogs.js";
 import { bytes } from "./files.js";
 import { store, channel, noteLocally, placeName } from "./store.js";
 import { t } from "./words.js";
@@ -13,6 +13,10 @@ import { toWire } from "./wire.js";
 const LIMIT = 40_000; // Slack: longer texts are cut off.
 const drafts = new Map();
 let count = 0;
+
+/** The app's global shortcuts. Slack has them in this place, too, and in its search. */
+const shortcuts = () => (store.app.shortcuts ?? []).filter((one) => one.type === "global")
+  .map((one) => ({ label: one.name ?? one.callback_id, run: () => acting.shortcut(one) }));
 
 /** place() says where it writes: {channel, thread}. Returns {node, refresh}. */
 export function composer(place) {
@@ -23,6 +27,7 @@ export function composer(place) {
   const chips = h("ul", { class: "chips" });
   const attachButton = h("button", { type: "button", class: "button icon-only", onclick: () => picker.click() }, icon("clip"));
   const sendButton = h("button", { type: "submit", class: "button primary icon-only" }, icon("send"));
+  const shortcutsButton = h("button", { type: "button", class: "button icon-only", "aria-haspopup": "menu", hidden: true, onclick: () => menu(shortcutsButton, shortcuts()) }, icon("bolt"));
   const hint = h("span", { class: "faint hint", id: `${id}-hint` });
   const list = completer(area, `${id}-list`, () => Boolean(place().thread));
   let key = "";
@@ -30,7 +35,7 @@ export function composer(place) {
 
   const form = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); send(); } },
     list.node, label, chips, area,
-    h("div", { class: "composer-bar" }, attachButton, picker, hint, sendButton));
+    h("div", { class: "composer-bar" }, attachButton, picker, shortcutsButton, hint, sendButton));
 
   area.addEventListener("input", () => { list.update(); grow(); });
   area.addEventListener("blur", () => list.close());
@@ -143,6 +148,9 @@ export function composer(place) {
     hint.textContent = t("composerHint");
     attachButton.setAttribute("aria-label", t("attach"));
     attachButton.title = t("attach");
+    shortcutsButton.hidden = Boolean(thread) || !shortcuts().length;
+    shortcutsButton.setAttribute("aria-label", t("shortcuts"));
+    shortcutsButton.title = t("shortcuts");
     sendButton.setAttribute("aria-label", t("send"));
     sendButton.title = t("send");
     form.dataset.drop = t("dropHere");

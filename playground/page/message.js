@@ -23,7 +23,7 @@ export function message(one, place) {
   return h("li", { class: classes.filter(Boolean).join(" "), "data-ts": one.ts },
     place.newDay && h("div", { class: "day" }, h("span", {}, time.day(one.ts))),
     h("article", { class: "message-row", "aria-label": `${name}, ${time.clock(one.ts)}` },
-      place.follows ? h("time", { class: "side-time faint", title: time.full(one.ts) }, time.clock(one.ts)) : avatar(one.is_local ? null : one.user, bot),
+      place.follows ? h("time", { class: "side-time faint", title: time.full(one.ts) }, time.brief(one.ts)) : avatar(one.is_local ? null : one.user, bot),
       h("div", { class: "message-main" },
         one.is_ephemeral && h("div", { class: "only-you" }, t("onlyYou"), one.is_local && h("button", { type: "button", class: "plain link", onclick: () => dismiss(one) }, t("dismiss"))),
         !place.follows && h("div", { class: "message-head" }, h("strong", {}, name), bot && h("span", { class: "badge" }, t("app")),
@@ -98,7 +98,7 @@ function tools(one, place, bot) {
   const mine = one.user === store.at.user && !bot;
   const more = [
     ...(store.app.shortcuts ?? []).filter((each) => (each.type ?? "message") === "message")
-      .map((each) => ({ label: each.name ?? each.callback_id, run: () => acting.shortcut(place.channel, one.ts, each) })),
+      .map((each) => ({ label: each.name ?? each.callback_id, run: () => acting.shortcut(each, { channel: place.channel, ts: one.ts }) })),
     ...(mine ? [
       { label: t("edit"), run: () => { store.editing = one.ts; changed(); } },
       { label: t("delete"), danger: true, run: () => erase(one, place) },

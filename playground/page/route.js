@@ -1,20 +1,22 @@
 // Where this window is (person, channel, thread, tab), kept in the URL's hash so that each window has its own.
 
-import { store, changed, channel, channelsOf, withBot, loadThread, loadEphemerals, user } from "./store.js";
+import { store, changed, channel, channelsOf, withBot, loadThread, loadEphemerals } from "./store.js";
 import { loadHome } from "./live.js";
 import * as acting from "./acting.js";
 import * as modal from "./modal.js";
 import * as unread from "./unread.js";
 
-/** Reads the hash into store.at, mending what does not exist. */
+const named = (list, asked) => list.find((one) => one.id === asked || (one.name === asked && !one.is_im));
+
+/** Reads the hash into store.at, mending what does not exist. A link may name people and channels: `#user=minji&at=general`. */
 export function read() {
   const asked = new URLSearchParams(location.hash.slice(1));
   const was = { ...store.at };
   const at = store.at;
-  at.user = user(asked.get("user"))?.id ?? store.users[0]?.id ?? "";
+  at.user = named(store.users, asked.get("user"))?.id ?? store.users[0]?.id ?? "";
   const visible = channelsOf(at.user);
-  at.channel = (visible.find((one) => one.id === asked.get("at")) ?? visible.find((one) => !one.is_im) ?? visible[0])?.id ?? "";
-  at.thread = asked.get("at") === at.channel ? asked.get("thread") ?? "" : "";
+  at.channel = (named(visible, asked.get("at")) ?? visible.find((one) => !one.is_im) ?? visible[0])?.id ?? "";
+  at.thread = named(visible, asked.get("at"))?.id === at.channel ? asked.get("thread") ?? "" : "";
   at.tab = asked.get("tab") === "home" && withBot(channel(at.channel)) ? "home" : "messages";
   if (at.user && at.user !== was.user) {
     loadEphemerals(at.user).catch(() => {});

@@ -5,6 +5,8 @@ import { currentLanguage, t } from "./words.js";
 const date = (ts) => new Date(Number.parseFloat(ts) * 1000);
 
 export const clock = (ts) => date(ts).toLocaleTimeString(currentLanguage(), { hour: "numeric", minute: "2-digit" });
+/** Without the half of the day, where there is little room. */
+export const brief = (ts) => clock(ts).replace(/\s?[AP]M$|^오[전후]\s/, "");
 export const full = (ts) => date(ts).toLocaleString(currentLanguage());
 export const dayKey = (ts) => date(ts).toDateString();
 

@@ -1,6 +1,5 @@
 """The playground's page in a real browser: what people do in it, and what the bot's posts look like there."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -19,6 +18,7 @@ from db.models import Source
 from tasks import recipes
 from tasks.deliver import files, structured, views
 from tests import fakes, services
+from tests.acceptance import browsing
 from tests.acceptance import stack as stacks
 from tests.acceptance.stack import ADA, LEO, MINJI, Stack
 
@@ -70,13 +70,8 @@ def playground() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    chromium = services.need("chromium", "chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
+    with sync_api.sync_playwright() as playwright, browsing.chromium(playwright) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -90,7 +85,7 @@ def page(playground: str, browser: Any, errors: list[str]) -> Iterator[Any]:
     """The page as Ada in #general, everything else as at the first start."""
     _post(f"{playground}/control/reset", {})
     _post(f"{playground}/control/limits", {"enforce": False})
-    with _opened(browser, f"{playground}/#user=U0ADA&at={CHANNEL}", errors) as page:
+    with browsing.opened(browser, f"{playground}/#user=U0ADA&at={CHANNEL}", errors) as page:
         expect(page.get_by_role("heading", name="#general")).to_be_visible()
         yield page
 
@@ -288,7 +283,7 @@ def test_three_people_share_the_line_while_one_floods_it(
     product.clear()
     # A second for each call, so that there is a line to look at.
     product.act("model", slots=2, answer="fixed", tokens=60, tokens_per_second=60)
-    with _opened(browser, f"{product.play.url}/#user={ADA}&at=D0ADA", errors) as page:
+    with browsing.opened(browser, f"{product.play.url}/#user={ADA}&at=D0ADA", errors) as page:
         expect(page.locator(".upcoming")).to_contain_text("Nobody is waiting.")
         page.get_by_label("Who floods the line").select_option("김민지")
         page.get_by_label("How many requests").fill("12")
@@ -336,20 +331,6 @@ Read it [here](https://example.com) or [not](javascript:alert(1))."""
 
 def _messages(page: Any) -> Any:
     return page.locator("#messages li")
-
-
-@contextlib.contextmanager
-def _opened(browser: Any, address: str, errors: list[str]) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1366, "height": 860}, locale="en-US")
-    try:
-        page = context.new_page()
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address)
-        expect(page.locator("html[data-ready]")).to_be_attached()
-        yield page
-    finally:
-        context.close()
 
 
 def _write(page: Any, text: str, label: str = "Message #general") -> None:
