@@ -1,6 +1,6 @@
 """The people who ask: their names and languages, remembered so that Slack is asked once a day."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -60,11 +60,14 @@ def preferences(session: Session, team: str, user: str) -> Preferences:
     return Preferences(*row) if row is not None else Preferences()
 
 
-def prefer(session: Session, team: str, user: str, chosen: Preferences) -> None:
-    """Keep what a person chose, also of one of whom we know nothing else yet."""
+def prefer(session: Session, team: str, user: str, chosen: Mapping[str, str | bool | None]) -> None:
+    """Keep what a person chose of their Preferences; the rest stays, though they choose two things at once.
+
+    Also of one of whom we know nothing else yet.
+    """
     add_if_missing(session, Person(team=team, user=user, locale="", name=user, seen_at=_NEVER))
     mine = update(Person).where(Person.team == team, Person.user == user)
-    session.execute(mine.values(**vars(chosen)))
+    session.execute(mine.values(chosen))
 
 
 def usage(session: Session, team: str, user: str, now: datetime) -> Usage:

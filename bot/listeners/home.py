@@ -1,8 +1,5 @@
 """The App Home: shown when it is opened, and again after whatever is pressed in it."""
 
-import dataclasses
-from typing import Any
-
 import structlog
 from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
@@ -98,15 +95,13 @@ def _set(resources: Resources, choice: payloads.Choice) -> None:
     # What a press carries may be made up.
     language = value if value in LANGUAGES else None
     recipe = resources.recipes.get(value) if value else None
+    changed: dict[str, dict[str, str | bool | None]] = {
+        actions.SET_LANGUAGE: {"language": language},
+        actions.SET_RECIPE: {"recipe": recipe.name if recipe else None},
+        actions.SET_MENTION: {"mention": value != "no"},
+    }
     with intake.saving(), session.transaction(resources.engine) as transaction:
-        before = people.preferences(transaction, choice.team, choice.user)
-        changed: dict[str, dict[str, Any]] = {
-            actions.SET_LANGUAGE: {"language": language},
-            actions.SET_RECIPE: {"recipe": recipe.name if recipe else None},
-            actions.SET_MENTION: {"mention": value != "no"},
-        }
-        after = dataclasses.replace(before, **changed[choice.action])
-        people.prefer(transaction, choice.team, choice.user, after)
+        people.prefer(transaction, choice.team, choice.user, changed[choice.action])
 
 
 def _forget(resources: Resources, team: str, user: str) -> None:

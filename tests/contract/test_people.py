@@ -52,3 +52,10 @@ def test_a_newcomer_may_be_met_by_several_at_once(engine: sa.Engine):
     for race in range(5):
         at_once(8, lambda _, user=f"U{race}": do(engine, people.remember, anna(user=user)))
     assert len(rows(engine, Person)) == 5
+
+
+def test_what_somebody_chooses_leaves_the_rest(engine: sa.Engine):
+    """Two settings pressed at once are both kept."""
+    chosen = ({"recipe": "ask"}, {"mention": False}, {"language": "ko"})
+    at_once(3, lambda at: do(engine, people.prefer, "T1", "UANNA", chosen[at]))
+    assert do(engine, people.preferences, "T1", "UANNA") == people.Preferences("ko", "ask", mention=False)
