@@ -95,6 +95,20 @@ def test_the_recipe_in_the_how_to_works(tmp_path: pathlib.Path) -> None:
     assert named >= set(recipe.Recipe.model_fields)
 
 
+def test_every_feature_names_a_test_that_is_there() -> None:
+    """Each row of the table ends with one."""
+    rows = re.findall(
+        r"^\| (?!feature|---)(.+) \|$", (ROOT / "docs" / "features.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert len(rows) > 30
+    for row in rows:
+        found = re.search(r"`(tests/\w+/test_\w+\.py)::(test_\w+)`$", row)
+        assert found, row
+        file = ROOT / found[1]
+        assert file.exists(), row
+        assert re.search(rf"^def {found[2]}\(", file.read_text("utf-8"), re.MULTILINE), row
+
+
 def test_every_decision_is_listed() -> None:
     """The list of decisions holds each of them."""
     folder = ROOT / "docs" / "decisions"
