@@ -31,7 +31,7 @@ function pieChart(segments) {
   return svg("svg", { viewBox: "0 0 200 200", class: "pie", "aria-hidden": "true" }, ...segments.map((one, at) => {
     const share = Math.max(0, Number(one.value) || 0) / total;
     const arc = svg("circle", { cx: 100, cy: 100, r: 60, class: `c${at % 6}`, fill: "none", "stroke-width": 48,
-      "stroke-dasharray": `${Math.max(0, share * round - 1.5)} ${round}`, "stroke-dashoffset": -done * round, transform: "rotate(-90 100 100)" });
+      "stroke-dasharray": `${Math.max(0, share * round - (segments.length > 1 ? 1.5 : 0))} ${round}`, "stroke-dashoffset": -done * round, transform: "rotate(-90 100 100)" });
     done += share;
     return arc;
   }));

@@ -41,7 +41,7 @@ PATIENCE_MS = 30_000
 BUTTONS = frozenset(
     value for name, value in vars(actions).items() if name.isupper() and isinstance(value, str)
 ) - {actions.ANALYZE_MESSAGE, actions.NEW_ANALYSIS}
-FIELDS = frozenset({modal.TEXT, modal.QUESTION, modal.RECIPE, modal.LANGUAGE, modal.PLACE, note.NOTE})
+FIELDS = frozenset({modal.TEXT, modal.FILES, modal.QUESTION, modal.RECIPE, modal.LANGUAGE, modal.PLACE, note.NOTE})
 
 # Tells what somebody acts on, as Slack would name it.
 TELL = """
@@ -172,6 +172,8 @@ def by_form(walk: Walk) -> None:
     form.locator(f"[data-action={modal.RECIPE}]").select_option(label=walk.called("ask"))
     form.locator(f"[data-action={modal.TEXT}]").fill(TEXTS[walk.language])
     walk.stack.written.add(TEXTS[walk.language])
+    note_file = {"name": "note.txt", "mimeType": "text/plain", "buffer": TEXTS[walk.language].encode()}
+    form.locator(f"input[data-action={modal.FILES}]").set_input_files([note_file])
     send = form.get_by_role("button", name=walk.word("modal.submit"))
     send.click()
     expect(form.get_by_role("alert")).to_contain_text("ask")
