@@ -169,6 +169,13 @@ def test_texts_with_names_read_as_people_would_say_them(name, said):
     assert say("ko", "admin.resumed", backend=name) == said
 
 
+def test_no_emphasis_is_glued_to_a_letter():
+    """Slack shows the asterisks then, and Korean has no space before a particle."""
+    glued = re.compile(r"(?<![\w*])\*[^*\s][^*\n]*\*\w|\w\*[^*\s][^*\n]*\*")
+    for language in catalogue.LANGUAGES:
+        assert {key for key, text in catalogue._texts(language).items() if glued.search(text)} == set()
+
+
 def test_korean_speaks_politely_to_everybody():
     """Every sentence of two words or more ends in 합니다 style (or is a phrase without a verb): no 해라, no 해요 alone."""
     impolite = re.compile(r"(?:한다|된다|있다|없다|했다|이다|하라|해라)[.]")
