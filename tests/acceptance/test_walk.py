@@ -41,7 +41,9 @@ PATIENCE_MS = 30_000
 BUTTONS = frozenset(
     value for name, value in vars(actions).items() if name.isupper() and isinstance(value, str)
 ) - {actions.ANALYZE_MESSAGE, actions.NEW_ANALYSIS}
-FIELDS = frozenset({modal.TEXT, modal.FILES, modal.QUESTION, modal.RECIPE, modal.LANGUAGE, modal.PLACE, note.NOTE})
+FIELDS = frozenset(
+    {modal.TEXT, modal.FILES, modal.QUESTION, modal.RECIPE, modal.LANGUAGE, modal.PLACE, note.NOTE}
+)
 
 # Tells what somebody acts on, as Slack would name it.
 TELL = """
