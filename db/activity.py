@@ -21,6 +21,9 @@ class Activity:
     causes: Mapping[str, int]
     # Jobs by the hour in which they came; hours without any are left out.
     hours: Mapping[datetime, int]
+    # Of the calls that began in an hour: tokens read and written, and the mean wait in seconds.
+    tokens: Mapping[datetime, float]
+    waits: Mapping[datetime, float]
     tokens_in: int
     tokens_out: int
     # Seconds from a call's place in line to its start; None: none began.
@@ -57,15 +60,28 @@ def since(session: Session, moment: datetime) -> Activity:
         .join(Job, Job.id == Step.job_id)
         .where(recent, Step.started_at.is_not(None))
     ).one()
+    began = _hour(session, Step.started_at)
+    calls = session.execute(
+        select(began, func.sum(Step.tokens_in + Step.tokens_out), func.avg(wait))
+        .join(Job, Job.id == Step.job_id)
+        .where(recent, Step.started_at.is_not(None))
+        .group_by(began)
+    ).all()
     return Activity(
         states=dict(states),
         causes={error or "": count for error, count in causes},
-        hours={datetime.strptime(at, "%Y-%m-%d %H").replace(tzinfo=UTC): count for at, count in hours},
+        hours={_read(at): count for at, count in hours},
+        tokens={_read(at): float(tokens) for at, tokens, _ in calls},
+        waits={_read(at): float(mean_of_hour) for at, _, mean_of_hour in calls},
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         mean_wait=None if mean is None else float(mean),
         longest_wait=None if longest is None else float(longest),
     )
+
+
+def _read(hour: str) -> datetime:
+    return datetime.strptime(hour, "%Y-%m-%d %H").replace(tzinfo=UTC)
 
 
 def _hour(session: Session, column: Any) -> ColumnElement[str]:

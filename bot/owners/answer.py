@@ -53,7 +53,7 @@ def _look(resources: Resources, language: str, order: Order) -> Told:
         if order.verb == "audit":
             return Told(view.audit(language, rules.latest(reading, int(order.given.get("most", _LATEST)))))
         found, counts = activity.since(reading, now - _DAY), backends.counts(reading, now)
-    text, blocks = view.stats(language, found, counts, now)
+    text, blocks = view.stats(language, found, counts, now, order.given.get("of", "requests"))
     return Told(text, blocks=blocks)
 
 

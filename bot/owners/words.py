@@ -31,7 +31,7 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
         "redaction": r"(?P<how>on|off|none)(?:\s+(?P<workspace>T[A-Z0-9]{2,}))?",
         "replies": rf"(?P<how>on|off)(?:\s+(?:(?P<whom>everyone)|{_CHANNEL}))?",
         "rules": "",
-        "stats": "",
+        "stats": r"(?P<of>tokens|waits)?",
         "audit": r"(?P<most>\d{1,2})?",
     }.items()
 }

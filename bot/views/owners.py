@@ -19,9 +19,12 @@ _LONGEST_TITLE = 50
 
 
 def stats(
-    language: str, activity: Activity, counts: Mapping[str, Count], now: datetime
+    language: str, activity: Activity, counts: Mapping[str, Count], now: datetime, of: str
 ) -> tuple[str, list[dict[str, Any]]]:
-    """The numbers of a day as text, and the same with charts as blocks; the text says all that the charts show."""
+    """The numbers of a day as text, and the same with charts as blocks; the text says all that the charts show.
+
+    By the hour are shown the requests, the tokens or the waits: `of` says which.
+    """
     states = activity.states
     lines = [
         say(language, "stats.title"),
@@ -44,9 +47,10 @@ def stats(
     if activity.causes:
         causes = ", ".join(f"`{cause}` {count}" for cause, count in activity.causes.items())
         lines.append(say(language, "stats.causes", causes=causes))
-    hours = _hours(activity, now)
-    lines.append(say(language, "stats.hours", hours=" · ".join(f"{at} {count}" for at, count in hours)))
-    charts = [_bars(say(language, "stats.chart_hours"), say(language, "stats.series"), hours)]
+    hours = _hours({"tokens": activity.tokens, "waits": activity.waits}.get(of, activity.hours), now)
+    told = " · ".join(f"{at} {number}" for at, number in hours)
+    lines.append(say(language, f"stats.hours_{of}", hours=told))
+    charts = [_bars(say(language, f"stats.chart_{of}"), say(language, f"stats.series_{of}"), hours)]
     if activity.causes:
         few = list(activity.causes.items())[:_MOST_CAUSES]
         charts.append(_pie(say(language, "stats.chart_causes"), few))
@@ -85,13 +89,19 @@ def _waits(language: str, activity: Activity) -> str:
     return say(language, "stats.waits", mean=mean, longest=longest)
 
 
-def _hours(activity: Activity, now: datetime) -> list[tuple[str, int]]:
+def _hours(numbers: Mapping[datetime, float], now: datetime) -> list[tuple[str, float]]:
     this = now.replace(minute=0, second=0, microsecond=0)
     found = [this - timedelta(hours=back) for back in reversed(range(HOURS))]
-    return [(f"{hour:%H}", activity.hours.get(hour, 0)) for hour in found]
+    return [(f"{hour:%H}", _short(numbers.get(hour, 0))) for hour in found]
 
 
-def _bars(title: str, series: str, points: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def _short(number: float) -> float:
+    """Counts as whole numbers, seconds to a tenth."""
+    rounded = round(number, 1)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _bars(title: str, series: str, points: Sequence[tuple[str, float]]) -> dict[str, Any]:
     data = [{"label": label, "value": value} for label, value in points]
     axis = {"categories": [label for label, _ in points]}
     chart = {"type": "bar", "series": [{"name": series, "data": data}], "axis_config": axis}

@@ -336,6 +336,10 @@ def test_the_numbers_of_a_day(door: Door) -> None:
     assert say("en", "stats.tokens", read=100, written=20) in told
     assert say("en", "stats.causes", causes="`bug` 1") in told
     assert f"{NOW.hour - 2:02} 1 · {NOW.hour - 1:02} 0 · {NOW.hour:02} 1" in told
+    # Asked for two hours ago, begun an hour ago.
+    tokens, waits = ordered(door, "stats tokens"), ordered(door, "stats waits")
+    assert tokens.endswith(f"{NOW.hour - 2:02} 0 · {NOW.hour - 1:02} 120 · {NOW.hour:02} 0")
+    assert waits.endswith(f"{NOW.hour - 2:02} 0 · {NOW.hour - 1:02} 3600 · {NOW.hour:02} 0")
 
 
 def test_the_card_of_numbers_has_charts(database_url: str) -> None:
@@ -349,6 +353,12 @@ def test_the_card_of_numbers_has_charts(database_url: str) -> None:
         sent = json.loads(slack.next().body)
         assert [block["type"] for block in sent["blocks"]] == ["section", "data_visualization"]
         assert sent["text"].startswith(say("en", "stats.title"))
+        door.command(rig.command("admin stats waits", user_id=OWNER, response_url=url))
+        chart = json.loads(slack.next().body)["blocks"][1]
+        assert (chart["title"], len(chart["chart"]["series"][0]["data"])) == (
+            say("en", "stats.chart_waits"),
+            12,
+        )
         # What was shown is no text to analyze.
         assert door.jobs() == []
         slack.answers({"ok": False, "error": "invalid_blocks"}, 400)

@@ -35,6 +35,7 @@ def given(text: str) -> dict[str, str]:
         ("audit", "audit", {}),
         ("audit 30", "audit", {"most": "30"}),
         ("stats", "stats", {}),
+        ("stats waits", "stats", {"of": "waits"}),
         ("rules", "rules", {}),
     ],
 )
