@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from bench import ack, claims, cutting, machine, memory, path, redaction, report, start, throughput
+from bench import ack, claims, cutting, extract, machine, memory, path, redaction, report, start, throughput
 from bench.line import measure as line
 from bench.line.model import PROFILES
 from bench.results import Folder
@@ -25,6 +25,7 @@ ALL = {
     "claims": claims,
     "redaction": redaction,
     "cutting": cutting,
+    "extract": extract,
 }
 RESULTS = machine.ROOT / "bench" / "results"
 QUICK_RESULTS = machine.ROOT / ".threadline" / "bench"
@@ -38,7 +39,8 @@ def main(argv: list[str] | None = None) -> int:
     docs = chosen.docs or (QUICK_RESULTS / "docs" if chosen.quick else DOCS)
     if chosen.what == "measure":
         extra: dict[str, dict[str, Any]] = {
-            "line": {"profiles": chosen.profiles, "together": chosen.together}
+            "line": {"profiles": chosen.profiles, "together": chosen.together},
+            "extract": {"markitdown": chosen.markitdown},
         }
         _measure(chosen.only, chosen.seed, results, extra, quick=chosen.quick)
     page = report.write(results, docs)
@@ -99,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
         help=f"line: some of {', '.join(PROFILES)}",
     )
     made.add_argument("--together", type=int, default=3, help="line: so many runs at a time (%(default)s)")
+    made.add_argument(
+        "--markitdown",
+        type=pathlib.Path,
+        default=extract.FOLDER,
+        metavar="FOLDER",
+        help=f"extract: an environment with markitdown (%(default)s), made by {extract.HOW_TO}",
+    )
     made.add_argument("--seed", type=int, default=20260117, help="for texts and pauses (%(default)s)")
     made.add_argument("--results", type=pathlib.Path, help="where the JSON lies (bench/results)")
     made.add_argument("--docs", type=pathlib.Path, help="where benchmarks.md is written (docs)")

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from bench import claims_page, markdown, plots, text_page
+from bench import claims_page, extract_page, markdown, plots, text_page
 from bench.line import page as line_page
 from bench.results import Folder
 
@@ -82,7 +82,7 @@ def aims(found: dict[str, Data]) -> list[list[str]]:
         aim = f"below {WARM_SECONDS:g} s"
         rows.append(["Warm `make run`, the slowest", aim, f"{warm:.1f} s", markdown.met(warm < WARM_SECONDS)])
     rows += line_page.aims(_cases(found, "line"))
-    return rows + claims_page.aims(_cases(found, "claims")) + text_page.aims(found)
+    return rows + claims_page.aims(_cases(found, "claims")) + text_page.aims(found) + extract_page.aims(found)
 
 
 def _summary(found: dict[str, Data]) -> str:
@@ -225,6 +225,7 @@ SECTIONS: dict[str, Callable[[Data, Data, pathlib.Path], str]] = {
     "claims": claims_page.section,
     "redaction": text_page.redaction,
     "cutting": text_page.cutting,
+    "extract": extract_page.section,
 }
 
 

@@ -54,13 +54,22 @@ def hwpx(*texts: str) -> bytes:
 
 
 def pdf(pages: int, text: str = "Hello from a page") -> bytes:
-    """A PDF by the book (ISO 32000), each page with one line."""
+    """A PDF, each page with one line."""
+    return _pdf([f"BT /F1 12 Tf 72 720 Td ({text} {n + 1}) Tj ET" for n in range(pages)])
+
+
+def pdf_of(*words: tuple[float, float, str]) -> bytes:
+    """A PDF of one page with words at (x, y), drawn in this order."""
+    return _pdf(["".join(f"BT /F1 12 Tf {x} {y} Td ({word}) Tj ET " for x, y, word in words)])
+
+
+def _pdf(drawn: list[str]) -> bytes:
+    """A PDF by the book (ISO 32000), a page for each piece of what draws it."""
     objects = ["<</Type/Catalog/Pages 2 0 R>>"]
-    kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(pages))
-    objects.append(f"<</Type/Pages/Count {pages}/Kids[{kids}]>>")
+    kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(drawn)))
+    objects.append(f"<</Type/Pages/Count {len(drawn)}/Kids[{kids}]>>")
     objects.append("<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
-    for n in range(pages):
-        said = f"BT /F1 12 Tf 72 720 Td ({text} {n + 1}) Tj ET"
+    for n, said in enumerate(drawn):
         objects.append(
             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>>>"
             f"/Contents {5 + 2 * n} 0 R>>"
@@ -91,22 +100,25 @@ def png(width: int, height: int, *rows: bytes) -> bytes:
     )
 
 
-def by_office(folder: pathlib.Path, source: str, content: str, ending: str, *options: str) -> bytes:
+def by_office(
+    folder: pathlib.Path, source: str, content: str, ending: str, *options: str, seconds: float = 120
+) -> bytes:
     """What LibreOffice makes of a file."""
     soffice = services.need("libreoffice-writer", "soffice")
     (folder / source).write_text(content, "utf-8")
     profile = f"-env:UserInstallation=file://{folder}/profile"
     command = [soffice, profile, "--headless", *options, "--convert-to", ending, "--outdir", folder, source]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=seconds)
     made = (folder / source).with_suffix("." + ending.partition(":")[0])
     return made.read_bytes()
 
 
-def by_chromium(folder: pathlib.Path, page: str, how: str) -> bytes:
+def by_chromium(folder: pathlib.Path, page: str, how: str, *more: str) -> bytes:
     """A page as the browser prints it (`--print-to-pdf`) or shows it (`--screenshot`)."""
     chromium = services.need("chromium", "chromium")
     (folder / "page.html").write_text(page, "utf-8")
-    made = folder / "made"
+    # Of a screenshot, Chromium looks at the ending, and makes none without.
+    made = folder / ("made.png" if how == "--screenshot" else "made.pdf")
     options = (
         "--headless",
         "--no-sandbox",
@@ -114,6 +126,6 @@ def by_chromium(folder: pathlib.Path, page: str, how: str) -> bytes:
         "--no-pdf-header-footer",
         "--window-size=1000,700",
     )
-    command = [chromium, *options, f"{how}={made}", f"file://{folder}/page.html"]
+    command = [chromium, *options, *more, f"{how}={made}", f"file://{folder}/page.html"]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     return made.read_bytes()

@@ -195,7 +195,7 @@ def test_the_page_and_its_pictures_are_written(results, tmp_path) -> None:
 
 def test_what_was_not_measured_is_named(tmp_path) -> None:
     page = report.write(Folder(tmp_path / "none"), tmp_path / "docs")
-    names = "ack, path, throughput, memory, start, line, claims, redaction, cutting"
+    names = "ack, path, throughput, memory, start, line, claims, redaction, cutting, extract"
     assert f"Not measured yet: {names}." in page.read_text()
 
 

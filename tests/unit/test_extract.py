@@ -137,6 +137,49 @@ def test_pages_of_a_pdf_by_their_numbers(tmp_path):
     assert found.sections[2].text == "Hello from a page 3"
 
 
+NAMES = ("김민지", "Ada", "박철수", "Leo")
+FORM = "Name, Ada Born, 1815\nTown, London Land,"
+TABLE = "Name, Ada Born, 1815\nTown, Land, UK"
+LABELS = ((72, 700, "Name,"), (272, 700, "Born,"), (72, 680, "Town,"), (272, 680, "Land,"))
+
+
+@pytest.mark.parametrize(
+    ("words", "seen"),
+    [
+        # A form: labels first, and what was filled in after them.
+        ([*LABELS, (122, 700, "Ada")], "Name, Ada Born,\nTown, Land,"),
+        # What stands beside a line, and in no column that was seen, may be of another one.
+        (
+            [*LABELS, (122, 700, "Ada"), (122, 681, "London"), (322, 700, "1815")],
+            "Name, Ada Born,\nTown, London Land,\n1815",
+        ),
+        ([*LABELS, (122, 700, "Ada"), (322, 700, "1815"), (122, 679, "London")], FORM),
+        # A table whose second and fourth columns were drawn after the others, and not in every row.
+        ([*LABELS, (122, 700, "Ada"), (322, 700, "1815"), (322, 681, "UK")], TABLE),
+        ([(122, 700, "Ada"), (322, 700, "1815"), *LABELS, (322, 681, "UK")], TABLE),
+        # Two columns of text: at one height, and no line.
+        (
+            [(72, 700, "one"), (72, 680, "two"), (272, 700, "three"), (272, 680, "four")],
+            "one\ntwo\nthree\nfour",
+        ),
+        # Below the others, and not in a gap.
+        ([*LABELS, (122, 690, "between")], "Name, Born,\nTown, Land,\nbetween"),
+    ],
+)
+def test_words_that_a_pdf_draws_later_stand_where_they_are_seen(tmp_path, words, seen):
+    assert read(tmp_path, "a.pdf", documents.pdf_of(*words)).text == seen
+
+
+def test_a_sheet_of_two_fonts_as_libreoffice_prints_it(tmp_path):
+    """Its Korean words are drawn after all others."""
+    cells = "번호,이름,달,값\n" + "".join(f"A{n},{name},{n}월 31일,E{n}\n" for n, name in enumerate(NAMES))
+    content = documents.by_office(tmp_path, "a.csv", cells, "pdf", "--infilter=CSV:44,34,76,1")
+    lines = read(tmp_path, "a.pdf", content).text.split("\n")
+    assert [line for line in lines if line.startswith("A")] == [
+        f"A{n} {name} {n}월 31일 E{n}" for n, name in enumerate(NAMES)
+    ]
+
+
 class KoreanWindows(zipfile.ZipInfo):
     """A name in the system's own encoding, without the flag of UTF-8."""
 

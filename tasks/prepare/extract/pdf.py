@@ -6,7 +6,7 @@ from pathlib import Path
 import pypdfium2
 from pypdfium2 import raw
 
-from tasks.prepare.extract import limits, ocr
+from tasks.prepare.extract import gaps, limits, ocr
 from tasks.prepare.extract.problem import Problem, over
 from tasks.text.document import Document, Section
 
@@ -40,7 +40,7 @@ def _pages(pdf: pypdfium2.PdfDocument) -> tuple[list[str], list[int]]:
             texts.append("")
             continue
         text_page = page.get_textpage()
-        text = text_page.get_text_bounded().replace("\r\n", "\n")
+        text = gaps.filled(text_page) or text_page.get_text_bounded().replace("\r\n", "\n")
         if len(text.strip()) < _FEW_LETTERS and _has_image(page):
             scans.append(index)
         texts.append(text)
