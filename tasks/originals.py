@@ -56,6 +56,11 @@ def answer_in_markdown(settings: Settings, job: Job) -> str | None:
     return job.result and markup.restore(job.result, opened(settings, job))
 
 
+def are_gone(settings: Settings, job: Job) -> bool:
+    """Whether the result can only be shown with placeholders: its values are erased, or no secret opens them."""
+    return bool(job.result) and placeholders.are_in(job.result or "") and not opened(settings, job)
+
+
 def _box(settings: Settings, job_id: str) -> MultiFernet:
     """Encrypts with the first secret, decrypts with any, so that a secret can be replaced."""
     # Here, and not above: few jobs of a process need it, and it takes 10 MB.

@@ -111,7 +111,9 @@ def _show(resources: Resources, work: Work) -> Outcome:
         case PostKind.SHARE:
             called = resources.recipes.called(work.job.recipe, language)
             answer, of = _answer(resources, work)
-            return _once(resources, work, views.shared(language, work.job, answer, of, called))
+            gone = originals.are_gone(resources.settings, work.job)
+            message = views.shared(language, work.job, answer, of, called, without_values=gone)
+            return _once(resources, work, message)
         case PostKind.FILE:
             return _file(resources, work, language)
         case _:
@@ -187,7 +189,8 @@ def _answer(resources: Resources, work: Work) -> tuple[str, Structured | None]:
 
 
 def _failure(resources: Resources, work: Work, language: str) -> Message:
-    return views.failure(language, work.job, resources.recipes.called(work.job.recipe, language))
+    called = resources.recipes.called(work.job.recipe, language)
+    return views.failure(language, work.job, called, originals.answer(resources.settings, work.job) or "")
 
 
 def _files(parts: Sequence[int]) -> list[tuple[PostKind, int]]:
@@ -239,6 +242,7 @@ def _file(resources: Resources, work: Work, language: str) -> Outcome:
     file = files.make(language, work.job, answer, of, work.post.part)
     if work.unclear and _find(resources, work, file.name) is not None:
         return Shown(None, None)
+    gone = originals.are_gone(resources.settings, work.job)
     once.hold(resources, work)
     resources.slack.files_upload_v2(
         channel=_channel(work),
@@ -247,6 +251,7 @@ def _file(resources: Resources, work: Work, language: str) -> Outcome:
         filename=file.name,
         title=file.name,
         alt_txt=file.alt,
+        initial_comment=say(language, "result.without_values") if gone else None,
     )
     return Shown(None, None)
 

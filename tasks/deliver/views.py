@@ -151,13 +151,18 @@ def result(
     return message, len(messages), rendering.file
 
 
-def shared(language: str, job: Job, answer: str, of: Structured | None, called: str) -> Message:
-    """An answer for all of its channel: its first part, and who shares it; the thread has the rest."""
+def shared(
+    language: str, job: Job, answer: str, of: Structured | None, called: str, *, without_values: bool
+) -> Message:
+    """An answer for all of its channel: its first part, and who shares it; the thread has the rest, and the values
+    that were hidden from the model.
+    """
     rendering = markdown.render(_text(language, answer, of))
     messages = rendering.messages or (blocks.card([]),)
     more = len(messages) > 1 or rendering.file is not None
     notes = [say(language, "result.shared", user=job.requester, recipe=blocks.escape(called))]
     notes += [say(language, "result.more_in_thread")] * more
+    notes += [say(language, "result.without_values")] * without_values
     return blocks.result(messages[0], footer=" ".join(notes))
 
 
@@ -201,8 +206,8 @@ def plain_result(language: str, job: Job, answer: str, part: int, of: Structured
     )
 
 
-def failure(language: str, job: Job, called: str) -> Message:
-    """What failed, what to do, a reference, and the way to try again."""
+def failure(language: str, job: Job, called: str, partial: str = "") -> Message:
+    """What failed, what to do, a reference, the way to try again, and the beginning of what there is of an answer."""
     reference = say(language, "failure.reference", reference=job.id)
     return blocks.failure(
         say(language, "failure.title", recipe=blocks.escape(called)),
@@ -210,7 +215,7 @@ def failure(language: str, job: Job, called: str) -> Message:
         reference=reference,
         mention=job.requester,
         buttons=[_button(language, job, called, actions.RETRY, "primary")],
-        partial=blocks.escape((job.result or "")[:PLAIN_BEGINNING]),
+        partial=blocks.escape(partial[:PLAIN_BEGINNING]),
     )
 
 

@@ -2,10 +2,11 @@
 
 import structlog
 
-from db import jobs
+from db import jobs, posts
 from db.models import Job, Step
-from db.states import JobState, Origin
+from db.states import JobState, Origin, PostKind
 from tasks import originals
+from tasks.catalogue import say
 from tasks.deliver.stage import deliver
 from tasks.infer.stage import serve
 from tasks.prepare.stage import prepare
@@ -64,6 +65,49 @@ def test_the_values_go_when_the_last_post_is_shown_and_not_before(resources, sla
     assert (after.state, after.originals) == (JobState.DONE, None)
     _, upload = slack.called("files_upload_v2")
     assert upload["content"].startswith(f"담당자는 **{PHONE}**, {MAIL}이고")
+
+
+def test_what_is_saved_or_shared_after_the_values_are_gone_says_so(resources, slack, clock):
+    """The placeholders stay, and a sentence says where the values are; before that, the values are there."""
+    job = accepted(resources.engine, text=TEXT)
+    through(resources, job)
+    do(resources.engine, lambda s: posts.want(s, s.get_one(Job, job.id), PostKind.FILE, clock()))
+    shown(resources, clock)
+    [saved] = slack.called("files_upload_v2")
+    assert PHONE in saved["content"]
+    assert saved["initial_comment"] is None
+    job = accepted(resources.engine, text=TEXT)
+    through(resources, job)
+    shown(resources, clock)
+    for kind in (PostKind.FILE, PostKind.SHARE):
+        do(resources.engine, lambda s, kind=kind: posts.want(s, s.get_one(Job, job.id), kind, clock()))
+    shown(resources, clock)
+    _, saved = slack.called("files_upload_v2")
+    [shared] = slack.of_kind("share")
+    note = say("ko", "result.without_values")
+    assert "[PHONE-1]" in saved["content"]
+    assert saved["initial_comment"] == note
+    assert "[PHONE-1]" in shared["text"]
+    assert note in str(shared["blocks"])
+
+
+def test_an_answer_without_values_is_shared_without_a_word_about_them(resources, slack, clock):
+    job = accepted(resources.engine, text="회의는 아홉 시에 시작했다.")
+    through(resources, job, said="아홉 시입니다.")
+    shown(resources, clock)
+    do(resources.engine, lambda s: posts.want(s, s.get_one(Job, job.id), PostKind.SHARE, clock()))
+    shown(resources, clock)
+    assert say("ko", "result.without_values") not in str(slack.of_kind("share"))
+
+
+def test_what_there_is_of_an_answer_that_failed_has_its_values(resources, slack, clock):
+    """In the failure's own message."""
+    job = accepted(resources.engine, text=TEXT)
+    prepare(resources, job.id)
+    broke = {"recipe": "x"}
+    do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "bad_form", broke, NOW, partial=SAID))
+    shown(resources, clock)
+    assert PHONE in str(slack.of_kind("failure")[0]["blocks"])
 
 
 def test_a_question_is_hidden_with_its_text_under_the_same_names(resources):
