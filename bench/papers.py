@@ -66,13 +66,13 @@ class Paper:
 
 def small(folder: pathlib.Path, draw: random.Random) -> Iterator[Paper]:
     """A document, a presentation and a sheet, in every form that is read."""
-    chapters = list(_chapters(draw, 6))
+    chapters = list(draft(draw, 6))
     # A slide that is too full runs over its edge, where people do not see it either.
     briefs = [replace(chapter, paragraphs=chapter.paragraphs[1:2]) for chapter in chapters]
-    said, told = _sentences_of(chapters), _sentences_of(briefs)
+    said, told = sentences_of(chapters), sentences_of(briefs)
     office, page = _office(folder), _page(chapters)
     chromium = lambda html: documents.by_chromium(folder, html, "--print-to-pdf")  # noqa: E731
-    rows = _rows(draw, 60)
+    rows = table_of(draw, 60)
     cells = [cell for row in rows for cell in row]
     yield Paper("document", "LibreOffice", "a.docx", office("a.fodt", _flat(chapters), "docx"), said)
     yield Paper("document", "LibreOffice", "a.pdf", office("b.fodt", _flat(chapters), "pdf"), said)
@@ -99,23 +99,23 @@ def large(folder: pathlib.Path, draw: random.Random, share: float) -> Iterator[P
     """The most that is measured, or a share of it; what is written in them is not compared."""
     pages, count = max(3, round(PAGES * share)), max(100, round(ROWS * share))
     # Each of these begins a page and fills most of it.
-    chapters = list(_chapters(draw, pages))
+    chapters = list(draft(draw, pages))
     office, html = _office(folder), _page(chapters, breaks=True)
     printed = documents.by_chromium(folder, html, "--print-to-pdf")
     yield Paper("PDF", "Chromium", "a.pdf", printed, [])
     yield Paper("Word document", "LibreOffice", "a.docx", office("a.fodt", _flat(chapters), "docx"), [])
-    slides = list(_chapters(draw, max(3, round(SLIDES * share))))
+    slides = list(draft(draw, max(3, round(SLIDES * share))))
     yield Paper("slides", "LibreOffice", "a.pptx", office("b.fodp", _slides(slides), "pptx"), [])
-    table = _csv(_rows(draw, count))
+    table = _csv(table_of(draw, count))
     yield Paper(f"CSV, {count:,} rows", "Python", "a.csv", table.encode(), [])
     sheet = office("c.csv", table, "xlsx", "--infilter=CSV:44,34,76,1")
     yield Paper("the same, a sheet", "LibreOffice", "a.xlsx", sheet, [])
     yield Paper("web page", "-", "a.html", html.encode(), [])
-    said = [escape(sentence) for sentence in _sentences_of(chapters)]
+    said = [escape(sentence) for sentence in sentences_of(chapters)]
     yield Paper("Hangul document", "by hand", "a.hwpx", documents.hwpx(*said), [])
 
 
-def _chapters(draw: random.Random, count: int) -> Iterator[Chapter]:
+def draft(draw: random.Random, count: int) -> Iterator[Chapter]:
     """Sentences of two articles in turns. Each begins with its number, so that none is a part of another."""
     english, korean = (_sentences(name) for name in ("harbour", "library"))
     numbers = itertools.count(1)
@@ -132,7 +132,7 @@ def _chapters(draw: random.Random, count: int) -> Iterator[Chapter]:
         )
 
 
-def _sentences_of(chapters: list[Chapter]) -> list[str]:
+def sentences_of(chapters: list[Chapter]) -> list[str]:
     return [sentence for chapter in chapters for sentence in chapter.sentences]
 
 
@@ -141,7 +141,7 @@ def _sentences(name: str) -> list[str]:
     return [" ".join(found.split()) for found in _SENTENCE.split(text) if found.strip()]
 
 
-def _rows(draw: random.Random, count: int) -> list[list[str]]:
+def table_of(draw: random.Random, count: int) -> list[list[str]]:
     english = _sentences("harbour")
     made = [
         [
