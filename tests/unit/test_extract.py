@@ -14,7 +14,7 @@ from tasks.catalogue import LANGUAGES, keys, say
 from tasks.prepare.extract import child, decode, limits
 from tasks.prepare.extract.problem import Problem
 from tasks.text.document import Document
-from tests import documents
+from tests import documents, services
 from tests.documents import ENGLISH, KOREAN, PAGE
 
 CODE = "\n".join(path.read_text("utf-8") for path in pathlib.Path("tasks/prepare").rglob("*.py"))
@@ -332,3 +332,15 @@ def test_every_problem_that_the_code_can_tell_has_its_words():
     values = dict.fromkeys(("name", "found", "limit", "better", "reason"), "x")
     for language in LANGUAGES:
         assert all("x" in say(language, f"file.{code}", **values) for code in told)
+
+
+def test_korean_words_of_a_screenshot_are_not_read_as_latin_ones(tmp_path):
+    """As which tesseract takes some of them when it is asked for both languages; what is Latin stays so."""
+    services.need("tesseract-ocr-kor", "tesseract")
+    page = f"<meta charset=utf-8><body style='font:32px Noto Sans CJK KR'><p>{ENGLISH}</p><p>{KOREAN}</p>"
+    content = documents.by_chromium(tmp_path, page, "--screenshot")
+    assert content.startswith(b"\x89PNG")
+    text = read(tmp_path, "a.png", content).text
+    english, korean = text.split("\n\n")
+    assert english == ENGLISH
+    assert re.fullmatch(r"항구는 아.? 시에 문을 연다\. 비용은 이 퍼센트 줄었다\.", korean), korean
