@@ -21,8 +21,8 @@ estimate / lowest of the five:
 Korean is set by cl100k, the dearest of the five for it: up to 1.5 tokens a syllable where the others
 take 0.9. The values below 0.9 are Finnish (0.85) and Georgian (0.89). Outside the range: letters,
 syllables or ideographs drawn at random (0.5-0.6; no language is like that), and vocabularies with
-little Korean, which spell it in bytes: Llama 2 gives 0.83-1.08 here. Such a server's own `/tokenize`
-is asked for what the estimate says does not fit (tasks.counting).
+little Korean, which spell it in bytes: Llama 2 gives 0.83-1.08 here, SmolLM2 0.56-0.66. Such a server's
+own `/tokenize` is asked for what does not surely fit (tasks.counting, tasks.plan.fits).
 """
 
 import math

@@ -14,13 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tasks import plan
+from tasks import counting, plan
 from tasks.infer import client, gauges
 from tasks.infer.errors import Loading, Misconfigured, ModelError, Stopped, TooLong, Unreachable
 from tasks.recipes import load
 from tasks.text.document import Document, Section
 from tasks.text.tokens import estimate
 from tests import services
+from tests.unit.test_tokens_real import texts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -90,6 +91,11 @@ class LlamaServer(services.Server):
         headers = {"authorization": f"Bearer {KEY}"}
         answer = self.http.post(f"{self.url}/tokenize", json=asked, headers=headers)
         return len(answer.raise_for_status().json()["tokens"])
+
+
+def counted_by(server: LlamaServer) -> counting.Counter:
+    """As a job's text is counted, with more patience than a job has: a slow machine must not change the outcome."""
+    return counting.Counter(server.http, f"{server.url}/v1", KEY, "smollm2", patience=120)
 
 
 @pytest.fixture(scope="module")
@@ -205,13 +211,49 @@ def test_closing_the_stream_frees_the_slot(server: LlamaServer) -> None:
     assert server.ask("Say yes.", max_tokens=4).text
 
 
-def test_the_estimate_of_tokens_beside_the_model_s_own_count(server: LlamaServer) -> None:
-    """English and code are not undercounted by more than a tenth, so that what is planned fits."""
-    code = (
-        "def claim(session: Session, job_id: str) -> Job | None:\n    return session.get(Job, job_id)\n" * 20
+def test_texts_are_counted_as_the_server_counts_them(server: LlamaServer) -> None:
+    """By `/tokenize`, to the token of its own usage: what the chat's template adds is the same for each."""
+    count = counted_by(server)
+    added = server.ask("x", max_tokens=1).tokens_in - count("x")
+    for name, text in texts().items():
+        said = text[:1500] if name != "ko" else text[:500]
+        # A token is made of a text's last letters and the template's first, or not.
+        assert abs(server.ask(said, max_tokens=1).tokens_in - added - count(said)) <= 1
+    assert count.is_exact
+
+
+@pytest.mark.parametrize(("name", "least"), [("en", 0.9), ("code", 0.9), ("ko", 0.5), ("ko and en", 0.5)])
+def test_the_estimate_of_tokens_beside_the_model_s_own_count(
+    server: LlamaServer, name: str, least: float
+) -> None:
+    """English and code are not undercounted by more than a tenth. This vocabulary has no Korean, and spells it in
+    bytes: up to twice the estimate, for which a text that may not fit is counted by the server (tasks.plan.fits).
+    """
+    count, text = counted_by(server), texts()[name]
+    shares = [
+        estimate(part) / count(part)
+        for at in range(0, min(len(text), 40_000), 4000)
+        if len(part := text[at : at + 4000]) >= 500
+    ]
+    assert min(shares) >= least
+    assert count.is_exact
+
+
+def test_korean_that_only_seems_to_fit_is_cut_so_that_it_does(server: LlamaServer) -> None:
+    """By the estimate it is one call, which the server refuses; by the server's own count it is several."""
+    recipe, count = load().default, counted_by(server)
+    sentences = (
+        "회의에서 내년 예산을 논의했다. 항구는 아홉 시에 문을 연다.\n\n" * n for n in range(60, 0, -1)
     )
-    for text in (ENGLISH * 20, code):
-        assert estimate(text) >= 0.9 * server.count(text)
+    texts = ([Document("", "text", [Section(text)])] for text in sentences)
+    seems = next(text for text in texts if plan.fits(recipe, text, None, CONTEXT))
+    [step] = plan.first_steps(recipe, seems, None, CONTEXT)
+    with pytest.raises(TooLong):
+        server.ask(messages=step.messages, max_tokens=1)
+    steps = plan.first_steps(recipe, seems, None, CONTEXT, count)
+    assert len(steps) > 1
+    for step in steps:
+        assert server.ask(messages=step.messages, max_tokens=1).tokens_in <= CONTEXT - step.max_tokens
 
 
 def test_a_text_of_many_parts_goes_through_its_plan(server: LlamaServer) -> None:

@@ -40,6 +40,26 @@ def walk(recipe, text, question, context, reply):
     return levels, plan.final_answer(recipe, answers)
 
 
+def test_a_text_that_fits_by_the_estimate_alone_is_counted():
+    """A server whose tokenizer spells Korean in bytes would refuse it; what surely fits costs no question."""
+    text = "회의에서 내년 예산을 논의했다. " * 200
+    context = next(
+        room for room in range(2_000, 60_000, 200) if plan.fits(SUMMARIZE, [bare(text)], None, room)
+    )
+
+    def in_bytes(text: str) -> int:
+        return 2 * estimate(text)
+
+    def unasked(text: str) -> int:
+        raise AssertionError(text)
+
+    assert not plan.fits(SUMMARIZE, [bare(text)], None, context, in_bytes)
+    steps = plan.first_steps(SUMMARIZE, [bare(text)], None, context, in_bytes)
+    assert len(steps) > 1
+    assert all(in_bytes(step.messages[1]["content"]) < context for step in steps)
+    assert plan.fits(SUMMARIZE, [bare(text)], None, 3 * context, unasked)
+
+
 def test_a_text_that_fits_takes_one_call():
     [step] = plan.first_steps(SUMMARIZE, [bare("짧은 글입니다.")], None, 8_192)
     assert step.kind == "single"
