@@ -82,7 +82,7 @@ def _cost(row: Data, side: str) -> list[str]:
         return [*name, "-", why, "-", f"{one['peak_mb']:.0f} MB"]
     speed = row["pages"] or row["mb"]
     unit = "pages" if row["pages"] else "MB"
-    rate = f"{speed / one['seconds']:,.{0 if row['pages'] else 1}f} {unit}"
+    rate = f"{speed / one['seconds']:,.{0 if row['pages'] else 3}f} {unit}"
     return [*name, f"{one['characters']:,}", f"{one['seconds']:.1f} s", rate, f"{one['peak_mb']:.0f} MB"]
 
 

@@ -102,17 +102,17 @@ def large(folder: pathlib.Path, draw: random.Random, share: float) -> Iterator[P
     chapters = list(draft(draw, pages))
     office, html = _office(folder), _page(chapters, breaks=True)
     printed = documents.by_chromium(folder, html, "--print-to-pdf")
-    yield Paper("PDF", "Chromium", "a.pdf", printed, [])
-    yield Paper("Word document", "LibreOffice", "a.docx", office("a.fodt", _flat(chapters), "docx"), [])
+    yield Paper("book", "Chromium", "a.pdf", printed, [])
+    yield Paper("book", "LibreOffice", "a.docx", office("a.fodt", _flat(chapters), "docx"), [])
     slides = list(draft(draw, max(3, round(SLIDES * share))))
     yield Paper("slides", "LibreOffice", "a.pptx", office("b.fodp", _slides(slides), "pptx"), [])
     table = _csv(table_of(draw, count))
-    yield Paper(f"CSV, {count:,} rows", "Python", "a.csv", table.encode(), [])
+    yield Paper(f"{count:,} rows", "Python", "a.csv", table.encode(), [])
     sheet = office("c.csv", table, "xlsx", "--infilter=CSV:44,34,76,1")
-    yield Paper("the same, a sheet", "LibreOffice", "a.xlsx", sheet, [])
-    yield Paper("web page", "-", "a.html", html.encode(), [])
+    yield Paper(f"{count:,} rows", "LibreOffice", "a.xlsx", sheet, [])
+    yield Paper("book", "-", "a.html", html.encode(), [])
     said = [escape(sentence) for sentence in sentences_of(chapters)]
-    yield Paper("Hangul document", "by hand", "a.hwpx", documents.hwpx(*said), [])
+    yield Paper("book", "by hand", "a.hwpx", documents.hwpx(*said), [])
 
 
 def draft(draw: random.Random, count: int) -> Iterator[Chapter]:

@@ -78,7 +78,7 @@ def _table(table: Table) -> Table:
 
 
 def _cell(cell: str) -> str:
-    return cell if cell.isascii() and cell.isprintable() else clean(mend.mend(cell))
+    return cell if mend.is_plain(cell) else clean(mend.mend(cell))
 
 
 def _tidy(text: str, after_fence: bool) -> str:

@@ -16,10 +16,22 @@ _SOFT_BREAK = re.compile("(?<=\\w)[\x02\ufffe\u00ad](?:\r?\n)?")
 _HYPHEN_BREAK = re.compile(r"\b([A-Za-zÀ-ÿ]*[a-zß-ÿ])-\n([a-zß-ÿ]+)")
 
 
+# No other encoding makes these of anything, and looking for one takes long.
+_PLAIN = re.compile("[ -~\uac00-\ud7a3]*")
+
+
+def is_plain(line: str) -> bool:
+    """Whether all of it is printable ASCII and Hangul, where there is nothing to mend."""
+    return _PLAIN.fullmatch(line) is not None
+
+
 def mend(text: str) -> str:
     """`text` with mojibake and ligatures undone. Straight and curly quotes, widths and entities stay as they are."""
+    lines = text.split("\n")
+    if all(map(is_plain, lines)):
+        return text
     # First, for ftfy takes pieces of it for UTF-8.
-    lines = map(_korean, text.split("\n"))
+    lines = [_korean(line) for line in lines]
     return ftfy.fix_encoding("\n".join(lines)).translate(_LIGATURES)
 
 

@@ -79,7 +79,7 @@ def test_the_page_tells_both_sides_and_what_was_not_read(tmp_path) -> None:
     assert "| sheet, pdf | LibreOffice | markitdown | - | - | - | - |" in text
     assert "| sheet, pdf | 5.0 MB | Threadline | 900 | 2.0 s | 250 pages | 80 MB |" in text
     assert "| sheet, pdf | 5.0 MB | markitdown | - | not read within 180 s | - | 80 MB |" in text
-    assert "| sheet, csv | 5.0 MB | Threadline | 900 | 2.0 s | 2.5 MB | 600 MB |" in text
+    assert "| sheet, csv | 5.0 MB | Threadline | 900 | 2.0 s | 2.500 MB | 600 MB |" in text
     assert (tmp_path / "extract.png").stat().st_size > 5000
     told = {
         what: (measured, met) for what, _, measured, met in extract_page.aims({"extract": {"data": data}})

@@ -1,5 +1,6 @@
 """What programs did to a text is undone: wrong encodings, ligatures, hyphens, running lines; nothing else changes."""
 
+import ftfy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +108,13 @@ def test_a_pdf_is_mended_and_its_pages_stay_citable():
         (3, "The end.\nReally"),
     ]
     assert found.pages == 3
+
+
+@given(st.text(st.sampled_from([*"aZ 0~!&;<>'", "가", "힣", "쏙", "옙", "\n"])))
+def test_what_is_plain_would_not_be_mended(text):
+    """So that most texts need no look at every letter."""
+    assert ftfy.fix_encoding(text) == text
+    assert mend.mend(text) == text
 
 
 def test_tables_are_clean_cell_by_cell_and_keep_their_shape():
