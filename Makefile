@@ -49,7 +49,7 @@ docs: setup-dev ## Write the reference pages that come from the code
 	@$(BIN)/python -m docs.reference.generate
 
 pictures: setup-dev ## Take the pictures of the page anew; needs Chromium
-	@$(BIN)/python -m docs.images.make
+	@$(BIN)/python -m docs.images.make $(ARGS)
 
 lock: ## Choose versions anew within pyproject.toml's ranges (ARGS=--upgrade: the newest)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
