@@ -19,6 +19,7 @@ from bot import api, payloads
 from bot.metrics import Metrics
 from bot.socket import CONNECTIONS, Socket
 from db import backends, session
+from tasks.app import SWEEP_WITHIN
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -28,9 +29,6 @@ LARGEST_BODY = 2 * 1024 * 1024
 
 # For bells that are not sent yet when the process is told to end.
 FLUSH = timedelta(seconds=2)
-
-# The sweep runs every second; a deploy of the workers may take most of a minute.
-SWEEP_WITHIN = timedelta(minutes=1)
 
 
 def create_web(resources: Resources, app: App) -> FastAPI:

@@ -21,6 +21,8 @@ LANE = "alerts"
 STATES: Mapping[str, timedelta] = {
     "backend_out": timedelta(seconds=30),
     "backend_full": timedelta(minutes=1),
+    # Seen by workers of `deliver` (tasks.deliver.silence), every 20 s.
+    "no_sweep": timedelta(seconds=30),
 }
 
 # A state that goes on as it was is written down again after so long.

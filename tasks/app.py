@@ -1,5 +1,7 @@
 """The Celery application: bells only, no results, no retries of its own (DESIGN section 9)."""
 
+from datetime import timedelta
+
 from celery import Celery
 from kombu.entity import Queue
 
@@ -8,6 +10,8 @@ from tasks.settings import Settings
 PREPARE, INFER, DELIVER, SWEEP = "prepare", "infer", "deliver", "sweep"
 
 SWEEP_EVERY = 1.0  # seconds; with the bells, the longest that due work goes unnoticed
+# Longer without a sweep is worth a word: a deploy of the workers may take most of a minute.
+SWEEP_WITHIN = timedelta(minutes=1)
 
 
 def make_celery(settings: Settings) -> Celery:

@@ -58,6 +58,10 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
     if process != "prepare":
         # What prepare does is written with a fence; calls and posts are outside, where no fence holds.
         resources.deadman.start()
+    if process == "deliver":
+        from tasks.deliver import silence  # Not for the others, as in tasks.pipeline.
+
+        silence.watch(resources)
     worker = celery.Worker(
         hostname=f"{process}@%h",
         queues=queues,

@@ -20,6 +20,10 @@ def told(stack: Stack) -> list[dict[str, Any]]:
     return [one for one in found if "alert" in ((one.get("metadata") or {}).get("event_payload") or {})]
 
 
+def is_over(stack: Stack) -> bool:
+    return any("Over" in one["text"] for one in told(stack))
+
+
 def test_a_model_server_that_is_away_is_told_once_and_its_return_too(
     valkey_url: str, tmp_path: pathlib.Path
 ) -> None:
@@ -37,11 +41,27 @@ def test_a_model_server_that_is_away_is_told_once_and_its_return_too(
         for ts in asked:
             stack.answer(GENERAL, ts)
 
-        def over() -> bool:
-            opened = [one for one in told(stack) if "Over" in one["text"]]
-            return bool(opened)
-
-        stack.wait(over, "operators hear that it is over", 60)
+        stack.wait(lambda: is_over(stack), "operators hear that it is over", 60)
         # The alert itself, brought up to date, and the reply that is shown in the channel too.
         assert 1 <= len(told(stack)) <= 2
         assert "quartermaster" not in json.dumps(told(stack))
+
+
+def test_operators_hear_that_nothing_sweeps_though_nobody_is_rung(
+    valkey_url: str, tmp_path: pathlib.Path
+) -> None:
+    """`beat` is gone: workers of deliver see it, tell it once, and the sweep ends it when it is back."""
+    database = f"sqlite:///{tmp_path / 'threadline.db'}"
+    # A sweep leaves its mark every five seconds.
+    settings = {"SLACK_ALERT_CHANNEL": RANDOM, "SILENCE": "8"}
+    with stacks.running(database, valkey_url, tmp_path, socket_mode=False, **settings) as stack:
+        stack.clear()
+        stack.stop("deliver")
+        for name in ("deliver", "deliver-2"):
+            stack.start(name, "tests.acceptance.unlucky", "deliver")
+        stack.stop("beat")
+        (alert,) = stack.wait(lambda: told(stack), "the alert")
+        assert "Nothing sweeps" in alert["text"]
+        stack.start("beat", "tasks", "beat")
+        stack.wait(lambda: is_over(stack), "operators hear that it is over", 90)
+        assert 1 <= len(told(stack)) <= 2

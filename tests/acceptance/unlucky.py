@@ -1,8 +1,8 @@
 """A worker that requests can kill, freeze or hold up: `python -m tests.acceptance.unlucky prepare|infer|deliver`.
 
 The product as it is, but for what a request's text orders (`<stage>:<order>`), and for leases of LEASE seconds, a
-grace of GRACE and a time limit of TIME_LIMIT seconds, when set: tests need not wait half a minute for each. Nothing
-ends it when it freezes, as nothing ends process 1 of a container: leases and fences must do without
+grace of GRACE, a time limit of TIME_LIMIT and a silence of SILENCE seconds, when set: tests need not wait half a minute
+for each. Nothing ends it when it freezes, as nothing ends process 1 of a container: leases and fences must do without
 (tests/chaos/test_frozen.py has the watchdog).
 """
 
@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from tasks import __main__, deadman, pipeline, stopping
-from tasks.deliver import once
+from tasks.deliver import once, silence
 from tasks.deliver import stage as delivering
 from tasks.infer import hold
 from tasks.infer import stage as inferring
@@ -70,6 +70,9 @@ def main() -> int:
         stopping.GRACE = timedelta(seconds=float(grace))
     if limit := os.environ.get("TIME_LIMIT"):
         pipeline.PREPARE_TIME_LIMIT = timedelta(seconds=float(limit))
+    if silent := os.environ.get("SILENCE"):
+        silence.SWEEP_WITHIN = timedelta(seconds=float(silent))
+        silence.EVERY = silence.SWEEP_WITHIN / 4
     return __main__.main()
 
 

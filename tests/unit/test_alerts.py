@@ -10,6 +10,7 @@ from db.models import Alert, Backend, Incident, Job, Step, Telling
 from db.states import Part
 from tasks import alerts
 from tasks.catalogue import LANGUAGES, keys
+from tasks.deliver import silence
 from tasks.deliver.stage import deliver
 from tasks.resources import Resources
 from tasks.sweep import sweep
@@ -165,6 +166,42 @@ def test_a_server_that_is_away_is_told_once_and_once_when_it_is_back(resources, 
     clock.move(MINUTE)
     look_and_tell(resources)
     assert ["Over" in message for message in told(slack)] == [True, True]
+
+
+def test_that_nothing_sweeps_is_told_by_those_who_deliver(resources, slack: Slack, clock):
+    """No bell is needed; told once however often it is seen, and over half a minute after the sweep is back."""
+    sweep(resources)
+    begun = clock.now
+    clock.move(MINUTE)
+    silence.look(resources, begun)
+    assert told(slack) == []
+    for _ in range(10):
+        clock.move(silence.EVERY)
+        silence.look(resources, begun)
+    [message] = told(slack)
+    assert "Nothing sweeps" in message
+    sweep(resources)
+    clock.move(alerts.STATES["no_sweep"] - SECOND)
+    sweep(resources)
+    assert rows(resources.engine, Alert)[0].ended_at is None
+    clock.move(SECOND)
+    sweep(resources)
+    silence.look(resources, begun)
+    deliver(resources, alerts.LANE)
+    assert ["Over" in message for message in told(slack)] == [True, True]
+
+
+def test_a_worker_that_has_just_begun_waits_a_minute_for_the_first_sweep(resources, slack: Slack, clock):
+    """After a night without any process, and in an installation that never swept."""
+    for swept in (None, NOW):
+        set_row(resources.engine, Backend, "main", swept_at=swept)
+        begun = clock.now + 60 * MINUTE
+        clock.move(61 * MINUTE)
+        silence.look(resources, begun)
+        assert told(slack) == []
+    clock.move(SECOND)
+    silence.look(resources, begun)
+    assert len(told(slack)) == 1
 
 
 def test_a_server_that_comes_and_goes_is_one_alert(resources, slack: Slack, clock):
