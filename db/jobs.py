@@ -191,6 +191,12 @@ def rate(
     return True
 
 
+def runs_in(session: Session, channel: str, thread_ts: str) -> bool:
+    """Whether the model works on a request of this thread."""
+    here = (Job.channel == channel) & (Job.thread_ts == thread_ts) & (Job.state == JobState.RUNNING)
+    return session.scalar(select(Job.id).where(here).limit(1)) is not None
+
+
 def latest_by_origin(session: Session) -> dict[Origin, datetime]:
     """When the latest kept job came through each door."""
     return dict(session.execute(select(Job.origin, func.max(Job.created_at)).group_by(Job.origin)).all())

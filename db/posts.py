@@ -278,6 +278,16 @@ def shown(
     )
 
 
+def beside(session: Session, work: Work, shown: str | None, again: datetime | None) -> None:
+    """Note what Slack shows of a card's session (tasks.deliver.agent); with `again` the card is looked at then."""
+    if shown != work.post.body.get("session"):
+        post = session.get_one(Post, work.post.id, with_for_update=True, populate_existing=True)
+        post.body = {**post.body, "session": shown}
+    if again is not None:
+        values = {"state": PostState.WANTED, "not_before": again}
+        session.execute(update(Post).where(Post.id == work.post.id).values(values))
+
+
 def not_shown(session: Session, work: Work, until: datetime, error: str, sure: bool, try_used: bool) -> None:
     """Try again after `until`. `sure`: Slack said that it did nothing, so no look-up is needed first."""
     values: dict[str, Any] = {"not_before": until, "error": error, "tries": work.post.tries - (not try_used)}

@@ -44,6 +44,8 @@ class Resources:
         self.without_gauges: dict[str, datetime] = {}
         # Servers that refused a request for JSON and took the same one without (tasks.infer.stage).
         self.without_forms: set[str] = set()
+        # Until when not to speak of sessions: Slack takes the app for no agent (tasks.deliver.agent).
+        self.without_sessions: datetime | None = None
         self.clock = clock
 
     @functools.cached_property

@@ -221,6 +221,8 @@ class Slack:
     # Who is in a channel, one on each page; and what files.info tells.
     members: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # What an agent's sessions show, by channel and thread.
+    sessions: dict[tuple[str, str], str] = field(default_factory=dict)
     # Channels that take nothing from us, with Slack's reason.
     closed: dict[str, str] = field(default_factory=dict)
 
@@ -261,6 +263,13 @@ class Slack:
             raise slack_error("message_not_found")
 
         return self._call("chat_update", message, edit)
+
+    def agents_sessions_setStatus(self, **asked: Any) -> dict[str, Any]:  # noqa: N802  # As the SDK has it.
+        def follow() -> dict[str, Any]:
+            self.sessions[asked["channel_id"], asked["thread_ts"]] = asked["status"]
+            return {"ok": True}
+
+        return self._call("agents_sessions_setStatus", asked, follow)
 
     def conversations_replies(self, **asked: Any) -> dict[str, Any]:
         return self._call("conversations_replies", asked, lambda: self._page(asked, asked["ts"]))

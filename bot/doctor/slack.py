@@ -19,6 +19,9 @@ from tasks.settings import Settings
 
 MANIFEST = pathlib.Path(__file__).parents[2] / "manifest.json"
 
+# Only apps that are declared as agents have it; others lack Slack's own Stop button, and nothing else.
+AGENT = "assistant:write"
+
 # Slack refuses nothing before 5 minutes, and we refuse its requests then (slack_sdk.signature); half a minute
 # already makes times in cards look wrong.
 MOST_OFF = timedelta(seconds=30)
@@ -70,6 +73,8 @@ def scopes(granted: str, content: Mapping[str, Any]) -> Finding:
         return note("slack.scopes", "doctor.scopes_untold")
     has = {scope.strip() for scope in granted.split(",")}
     wanted = set(content["oauth_config"]["scopes"]["bot"])
+    if wanted - has == {AGENT}:
+        return note("slack.scopes", "doctor.no_agent", scope=AGENT)
     if missing := wanted - has:
         return problem("slack.scopes", "doctor.scopes_missing", scopes=", ".join(sorted(missing)))
     if more := has - wanted:

@@ -117,7 +117,7 @@ function drawThread() {
   const status = store.status.get(`${store.at.channel}/${store.at.thread}`)?.status;
   const working = store.working.has(`${store.at.channel}/${store.at.thread}`);
   $("thread-status").hidden = !status && !working;
-  fill($("thread-status"), h("span", { class: "grow" }, status ? t("thinking", { name: displayName(store.bot.id), status }) : ""),
+  fill($("thread-status"), h("span", { class: "grow" }, status || working ? t("thinking", { name: displayName(store.bot.id), status: status || t("working") }) : ""),
     working && h("button", { type: "button", class: "button small danger", "data-key": "stop", onclick: () => acting.stop(store.at.channel, store.at.thread) }, t("stop")));
   reply.refresh();
 }

@@ -99,6 +99,8 @@ export async function loadState() {
     bot: { ...store.bot, ...state.bot }, app: { commands: [], shortcuts: [], ...state.app },
   });
   store.status = new Map((state.statuses ?? []).map((one) => [`${one.channel}/${one.thread_ts}`, one]));
+  const running = (state.sessions ?? []).filter((one) => one.status === "processing");
+  store.working = new Set(running.map((one) => `${one.channel}/${one.thread_ts}`));
   // The bot may be listed among the users; it is not somebody to play.
   store.users = store.users.filter((one) => !one.is_bot && !isBot(one.id));
   changed();

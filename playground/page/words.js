@@ -34,7 +34,7 @@ const en = {
   f_rate: "429 on the next post", f_server: "Server error on the next post", f_timeoutAfter: "Time-out after the effect", f_drop: "Cut the connection",
   f_oom: "Out of memory", f_loading: "Loading", f_down: "Down", f_slow: "Slow", f_cut: "Cut the stream", f_form: "Break the form", f_busy: "Busy (503)",
   f_dup: "Duplicate the next events", f_late: "Late events", f_socket: "Drop the socket", f_two: "Two events for one mention",
-  thinking: "{name} {status}", stop: "Stop", writing: "writing", archived: "This channel is archived.", justNow: "just now", person: "person", agoS: "{n} s ago", agoM: "{n} min ago",
+  thinking: "{name} {status}", working: "is working…", stop: "Stop", writing: "writing", archived: "This channel is archived.", justNow: "just now", person: "person", agoS: "{n} s ago", agoM: "{n} min ago",
 };
 
 const ko = {
@@ -71,7 +71,7 @@ const ko = {
   f_rate: "다음 글에 429", f_server: "다음 글에 서버 오류", f_timeoutAfter: "반영 뒤 시간 초과", f_drop: "연결 끊기",
   f_oom: "메모리 부족", f_loading: "불러오는 중", f_down: "꺼짐", f_slow: "느림", f_cut: "스트림 끊기", f_form: "형식 깨기", f_busy: "바쁨(503)",
   f_dup: "이벤트 중복", f_late: "늦은 이벤트", f_socket: "소켓 끊기", f_two: "멘션 하나에 이벤트 둘",
-  thinking: "{name}: {status}", stop: "멈추기", writing: "쓰는 중", archived: "보관된 채널입니다.", justNow: "방금", person: "사람", agoS: "{n}초 전", agoM: "{n}분 전",
+  thinking: "{name}: {status}", working: "작업 중…", stop: "멈추기", writing: "쓰는 중", archived: "보관된 채널입니다.", justNow: "방금", person: "사람", agoS: "{n}초 전", agoM: "{n}분 전",
 };
 
 const CATALOGUES = { en, ko };

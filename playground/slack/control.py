@@ -196,6 +196,10 @@ def _state(slack: Slack, query: dict[str, Any]) -> dict[str, Any]:
             {"channel": channel, "thread_ts": thread_ts, "status": status}
             for (channel, thread_ts), status in workspace.statuses.items()
         ],
+        "sessions": [
+            {"channel": channel, "thread_ts": thread_ts, "status": status}
+            for (channel, thread_ts), status in workspace.sessions.items()
+        ],
     }
 
 

@@ -99,6 +99,8 @@ class Workspace:
         self.ephemerals: dict[str, list[Message]] = {}
         # (channel, thread_ts) -> the words that assistant.threads.setStatus shows.
         self.statuses: dict[tuple[str, str], str] = {}
+        # (channel, thread_ts) -> where an agent's session stands.
+        self.sessions: dict[tuple[str, str], str] = {}
 
     def timestamp(self) -> str:
         """A message's `ts`: seconds with six digits, never given twice."""

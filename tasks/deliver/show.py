@@ -13,7 +13,8 @@ from db.posts import Work
 from db.states import ENDED, JobState, Origin, PostKind
 from tasks import originals, people, slack
 from tasks.catalogue import language_of, say
-from tasks.deliver import files, once, structured, views
+from tasks.deliver import agent, files, once, structured, views
+from tasks.deliver.agent import Session
 from tasks.deliver.blocks import Message
 from tasks.deliver.structured import Structured
 from tasks.resources import Resources
@@ -29,6 +30,8 @@ class Shown:
     channel: str | None
     digest: str | None = None
     further: Sequence[tuple[PostKind, int]] = ()
+    session: Session | None = None
+    """What stands beside a card."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ def show(resources: Resources, work: Work) -> Outcome:
         return _without_looking(resources, work, error.code)
     except slack.ERRORS as error:
         problem = slack.problem(error)
+    if work.post.kind is PostKind.CARD and problem.trouble is Trouble.GONE:
+        agent.leave(resources, work)
     if work.post.ts is None and (problem.trouble is Trouble.CHANNEL or problem.code == "thread_not_found"):
         return _move(resources, work, problem)
     if problem.trouble in {Trouble.CHANNEL, Trouble.GONE} and _said_in_card(resources, work):
@@ -127,12 +132,13 @@ def _card(resources: Resources, work: Work, message: Message) -> Outcome:
         # It is there, and says what was true when it was sent.
         ts, channel, seen = earlier["ts"], _channel(work), None
     if ts is None or channel is None:
-        return _send(resources, work, message, digest)
-    if digest != seen:
+        sent = _send(resources, work, message, digest)
+        ts, channel = sent.ts, sent.channel
+    elif digest != seen:
         resources.slack.chat_update(
             channel=channel, ts=ts, text=message.text, blocks=message.blocks, metadata=_metadata(work)
         )
-    return Shown(ts, channel, digest)
+    return Shown(ts, channel, digest, session=agent.follow(resources, work, channel, ts))
 
 
 def _card_message(resources: Resources, work: Work, language: str) -> Message:

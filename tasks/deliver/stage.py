@@ -105,6 +105,9 @@ def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -
     match outcome:
         case Shown():
             posts.shown(transaction, work, outcome.ts, outcome.channel, outcome.digest, now + EDIT_EVERY)
+            if outcome.session is not None:
+                again = outcome.session.again
+                posts.beside(transaction, work, outcome.session.shown, now + again if again else None)
             for kind, part in outcome.further:
                 posts.want(transaction, work.job, kind, now, part)
         case Moved():

@@ -114,6 +114,8 @@ def test_scopes_that_are_missing_are_named():
     assert (missing.state, missing.values) == ("problem", {"scopes": "files:write"})
     assert slack.scopes(",".join([*SCOPES, "admin"]), slack.declared()).values == {"scopes": "admin"}
     assert slack.scopes("", slack.declared()).state == "note"
+    no_agent = slack.scopes(",".join(set(SCOPES) - {"assistant:write"}), slack.declared())
+    assert (no_agent.state, no_agent.key) == ("note", "doctor.no_agent")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 
 from bot import listeners
 from bot.app import create_app
-from tasks import actions
+from tasks import actions, recipes
 from tasks.resources import Resources
 from tasks.settings import Settings
 
@@ -24,6 +24,7 @@ ADDRESS = "https://threadline.example.com/slack/events"
 HISTORY = {"channels:history", "groups:history", "im:history", "mpim:history"}
 READ = {"channels:read", "groups:read", "im:read", "mpim:read"}
 SCOPES_OF_METHODS: dict[str, set[str]] = {
+    "agents_sessions_setStatus": {"chat:write"},
     "apps_connections_open": set(),  # By the app-level token, which has scopes of its own.
     "auth_test": set(),
     "chat_postEphemeral": {"chat:write"},
@@ -43,6 +44,8 @@ SCOPES_OF_METHODS: dict[str, set[str]] = {
 
 # What each subscription needs, from its page at docs.slack.dev/reference/events.
 SCOPES_OF_EVENTS = {
+    # Declaring an app as an agent adds the scope (docs.slack.dev/ai/agent-sessions).
+    "agent_session_stopped": {"assistant:write"},
     "app_mention": {"app_mentions:read"},
     "app_home_opened": set(),
     "message.channels": {"channels:history"},
@@ -56,8 +59,7 @@ SUBSCRIPTIONS = {
     "app_mention": {"app_mention"},
     "message": {"message.channels", "message.groups", "message.im", "message.mpim"},
     "app_home_opened": {"app_home_opened"},
-    # Slack sends it to apps that are declared as agents, without a subscription that others may have.
-    "agent_session_stopped": set(),
+    "agent_session_stopped": {"agent_session_stopped"},
 }
 
 
@@ -193,6 +195,16 @@ def test_it_is_a_bot_that_people_can_write_to() -> None:
     assert features["bot_user"]["display_name"] == MANIFEST["display_information"]["name"] == "Threadline"
     assert features["app_home"]["home_tab_enabled"] is features["app_home"]["messages_tab_enabled"] is True
     assert features["app_home"]["messages_tab_read_only_enabled"] is False
+
+
+def test_it_is_an_agent_whose_prompts_are_requests() -> None:
+    """Slack's Stop button is for agents; what is suggested to people names a recipe, and brings a text."""
+    agent = MANIFEST["features"]["agent_view"]
+
+    assert agent["agent_description"] == MANIFEST["display_information"]["description"]
+    words = [prompt["message"].split() for prompt in agent["suggested_prompts"]]
+    assert words
+    assert all(recipes.load().get(first) and len(text) > 20 for first, *text in words)
 
 
 def test_it_is_valid_for_both_ways() -> None:

@@ -34,5 +34,6 @@ def sessions_set_status(slack: Slack, call: Call) -> dict[str, Any]:
         raise SlackError("invalid_arguments", [f"`status` must be one of {', '.join(_STATES)}"])
     thread_ts = find.thread(channel, call.text("thread_ts"))
     change = {"channel": channel.id, "thread_ts": thread_ts, "status": status, "title": call.text("title")}
+    slack.workspace.sessions[channel.id, thread_ts or ""] = status
     slack.bus.publish("session", change)
     return {"session": {"channel_id": channel.id, "thread_ts": thread_ts, "status": status}}
