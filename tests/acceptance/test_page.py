@@ -232,6 +232,28 @@ def test_an_answer_in_a_form_is_seen_as_a_chart_a_table_and_files(
     assert errors == []
 
 
+def test_an_agent_s_session_is_seen_and_stopped(
+    page: Any, playground: str, bot: WebClient, errors: list[str]
+) -> None:
+    """Its thread says that the agent works, also after the page was loaded anew; Stop tells the bot."""
+    asked = {"user": "U0ADA", "channel": CHANNEL, "text": "A question"}
+    ts = _post(f"{playground}/control/say", asked)["ts"]
+    bot.chat_postMessage(channel=CHANNEL, thread_ts=ts, text="The card")
+    page.get_by_role("button", name="1 reply").click()
+    status = page.locator("#thread-status")
+    expect(status).to_be_hidden()
+    bot.agents_sessions_setStatus(channel_id=CHANNEL, thread_ts=ts, status="processing")
+    expect(status).to_contain_text("is working")
+    page.reload()
+    expect(status).to_contain_text("is working")
+    with page.expect_request("**/control/stop") as pressed:
+        status.get_by_role("button", name="Stop").click()
+    assert pressed.value.post_data_json == {"user": "U0ADA", "channel": CHANNEL, "thread_ts": ts}
+    bot.agents_sessions_setStatus(channel_id=CHANNEL, thread_ts=ts, status="active")
+    expect(status).to_be_hidden()
+    assert errors == []
+
+
 def test_modals_and_app_home(page: Any, playground: str, bot: WebClient, errors: list[str]) -> None:
     """A modal opens over the page, keeps the keyboard, insists on required fields and closes on Esc."""
     said = _post(f"{playground}/control/say", {"user": "U0ADA", "channel": CHANNEL, "text": "x"})

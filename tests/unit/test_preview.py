@@ -157,7 +157,7 @@ def test_a_long_answer_is_stored_with_the_heartbeats_alone(resources, slack: Sla
     ("recipe", "kind"), [("summarize", "map"), ("extract", "single"), ("translate", "map")]
 )
 def test_parts_and_json_are_not_shown(resources, slack: Slack, clock, recipe, kind):
-    """Neither when they are written nor when a heartbeat has stored them; progress stands on the card."""
+    """Nor do they take of the room for edits."""
     job = accepted(resources.engine, recipe=recipe)
     taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
     steps = [a_step(kind=kind) for _ in range(2 if kind == "map" else 1)]
@@ -166,6 +166,15 @@ def test_parts_and_json_are_not_shown(resources, slack: Slack, clock, recipe, ki
     assert not any("ab" in text or say("en", "card.written") in text for text in seen)
     assert the(resources.engine, Lane, LANE).fence
     assert posts.EDITS not in {lane.name for lane in rows(resources.engine, Lane)}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kind"), [("summarize", "map"), ("extract", "single"), ("gone", "single")]
+)
+def test_what_a_heartbeat_stored_of_parts_and_json_is_not_shown(resources, slack: Slack, clock, recipe, kind):
+    job = running(resources, "It began", recipe=recipe)
+    do(resources.engine, lambda s: s.execute(sa.update(Step).values(kind=kind)))
+    assert "It began" not in shown(resources, slack, clock, job)["text"]
 
 
 def test_what_joins_the_parts_is_shown_with_the_progress(resources, slack: Slack, clock):
