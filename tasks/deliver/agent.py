@@ -24,6 +24,9 @@ WORKS, RESTS = "processing", "active"
 # An app becomes an agent in its settings, while we run.
 ASK_AGAIN = timedelta(minutes=10)
 
+# Slack counts by the minute (tier 3). After a 429 what it allows is for ends.
+ENDS_FIRST = timedelta(minutes=1)
+
 # A Stop button that outlives its request is looked at again, at most for so long.
 TRY_AGAIN = timedelta(seconds=5)
 PATIENCE = timedelta(minutes=10)
@@ -65,7 +68,7 @@ def _begin(resources: Resources, channel: str, thread: str, shown: str | None) -
     if found is None:
         return Session(WORKS)
     if found.trouble is Trouble.WAIT:
-        resources.without_sessions = now + found.wait
+        resources.without_sessions = now + max(found.wait, ENDS_FIRST)
     elif found.trouble not in {Trouble.CHANNEL, Trouble.GONE, Trouble.UNCLEAR}:
         resources.without_sessions = now + ASK_AGAIN
         log.info("slack.without_sessions", code=found.code)

@@ -98,17 +98,21 @@ def test_an_app_that_is_no_agent_is_asked_once_in_a_while(resources, slack: Slac
     assert len(slack.called("agents_sessions_setStatus")) == 2
 
 
-def test_a_slack_that_asks_for_patience_is_asked_again_after_it(resources, slack: Slack, clock):
+def test_after_a_429_what_slack_allows_is_for_a_minute_for_sessions_that_end(resources, slack: Slack, clock):
+    ends = running(resources, thread_ts="9.9")
+    bell(resources, clock)
     slack.fail("agents_sessions_setStatus", slack_error("ratelimited", 429, {"Retry-After": "30"}))
     job = running(resources)
     bell(resources, clock)
+    end(resources, ends, clock)
     do(resources.engine, posts.refresh_card, job.id)
+    clock.move(30 * SECOND)
     bell(resources, clock)
-    assert len(slack.called("agents_sessions_setStatus")) == 1
+    assert slack.sessions == {("C1", "9.9"): agent.RESTS}
     clock.move(30 * SECOND)
     do(resources.engine, posts.refresh_card, job.id)
     bell(resources, clock)
-    assert slack.sessions == {THREAD: agent.WORKS}
+    assert slack.sessions[THREAD] == agent.WORKS
 
 
 @pytest.mark.parametrize(
