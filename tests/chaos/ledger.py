@@ -11,9 +11,11 @@ from db import session
 from db.models import Job, Post
 from db.states import OPEN, JobState, PostKind, PostState
 from playground.slack.stand_in import Slack
+from tasks.catalogue import LANGUAGES, say
 from tests.acceptance.stack import kind_of
 from tests.chaos.traffic import MARK, Ask
 
+_GROWS = {say(language, "card.written") for language in LANGUAGES}
 ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -28,6 +30,8 @@ class Said:
     post: int
     kind: str
     marks: frozenset[str]
+    # It shows an answer that is still being written.
+    grows: bool = False
 
 
 @dataclass
@@ -73,8 +77,9 @@ def said(slack: Slack) -> list[Said]:
             marks = frozenset(MARK.findall(words))
             thread = message.get("thread_ts")
             thread = None if thread == message["ts"] else thread
+            grows = any(line in _GROWS for line in message["text"].splitlines())
             found.append(
-                Said(channel.id, thread, message["ts"], payload["job"], payload["post"], kind, marks)
+                Said(channel.id, thread, message["ts"], payload["job"], payload["post"], kind, marks, grows)
             )
     return found
 
@@ -135,6 +140,8 @@ def _judge_places(
     order = [(posts[message.post].attempt, message.post) for message in messages]
     if order != sorted(order):
         verdict.wrong("out_of_order", f"{about} says {order}")
+    if any(message.grows for message in messages):
+        verdict.wrong("out_of_order", f"{about} still shows what the model was writing")
     card = next((message.ts for message in messages if message.kind == PostKind.CARD), None)
     for message in messages:
         own = None if message.kind == PostKind.CARD else card

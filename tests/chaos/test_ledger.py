@@ -72,6 +72,12 @@ def test_a_thread_that_does_not_say_how_it_ended_is_lost(sqlite_engine, job):
     assert _verdict(sqlite_engine, [card]) == {"lost": 1}
 
 
+def test_a_card_that_still_shows_half_an_answer_is_out_of_order(sqlite_engine, job):
+    """What was true before the end."""
+    card, result = _said(sqlite_engine, job)
+    assert _verdict(sqlite_engine, [replace(card, grows=True), result]) == {"out_of_order": 1}
+
+
 def test_a_job_that_never_ends_is_lost(sqlite_engine, job):
     """Whatever was said on the way."""
     _end(sqlite_engine, job, JobState.RUNNING)
