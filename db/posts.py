@@ -330,9 +330,12 @@ def may_preview(session: Session, now: datetime) -> bool:
 
 
 def take_preview(session: Session, now: datetime) -> bool:
-    """Take one preview from the workspace's allowance; False: it is used up for now."""
-    edits = _locked_lane(session, EDITS)
-    if not _has_room(edits, now):
+    """Take one preview from the workspace's allowance; False: it is used up for now, or somebody is at it."""
+    if session.get(Lane, EDITS) is None:
+        add_if_missing(session, Lane(name=EDITS))
+    free = select(Lane).where(Lane.name == EDITS).with_for_update(skip_locked=True)
+    edits = session.scalar(free.execution_options(populate_existing=True))
+    if edits is None or not _has_room(edits, now):
         return False
     edits.paced_until = max(edits.paced_until or now, now) + PREVIEW_PACE
     return True

@@ -77,8 +77,13 @@ class Hold:
         if len(text) > LONG and now - self._tried < HEARTBEAT:
             return False
         heartbeats = self._resources.heartbeats
-        with session.reading(heartbeats) as reading:
-            if not posts.may_preview(reading, now):
-                return False
-        with session.transaction(heartbeats) as transaction:
-            return posts.take_preview(transaction, now)
+        try:
+            with session.reading(heartbeats) as reading:
+                if not posts.may_preview(reading, now):
+                    return False
+            with session.transaction(heartbeats) as transaction:
+                return posts.take_preview(transaction, now)
+        except SQLAlchemyError as error:
+            # The lease is worth more.
+            log.info("preview.unshown", error=type(error).__name__)
+            return False

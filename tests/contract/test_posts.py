@@ -3,10 +3,24 @@
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, posts
+from db import jobs, posts, session
 from db.models import Job, Post
 from db.states import Origin, PostKind, PostState
-from tests.fakes import LEASE, MINUTE, NOW, SECOND, a_job, accepted, declare, do, in_line, rows, set_row, the
+from tests.fakes import (
+    LEASE,
+    MINUTE,
+    NOW,
+    SECOND,
+    a_job,
+    accepted,
+    at_once,
+    declare,
+    do,
+    in_line,
+    rows,
+    set_row,
+    the,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -219,3 +233,26 @@ def test_a_job_that_moves_takes_its_posts_along_but_not_its_callback(engine: sa.
 def test_an_api_job_in_a_channel_speaks_there(engine: sa.Engine):
     job = accepted(engine, origin=Origin.API, callback_url="https://a.test/b")
     assert posts.lanes(job) == ["slack/C1", "callback/a.test"]
+
+
+# Previews
+
+
+def test_many_calls_share_the_room_for_previews(engine: sa.Engine):
+    """However many ask at once, also for the first time."""
+    taken = at_once(8, lambda _number: sum(do(engine, posts.take_preview, NOW) for _ in range(10)))
+    assert 0 < sum(taken) <= posts.PREVIEW_BURST
+    left = posts.PREVIEW_BURST - sum(taken)
+    assert [do(engine, posts.take_preview, NOW) for _ in range(left + 1)] == [True] * left + [False]
+    assert do(engine, posts.take_preview, NOW + posts.PREVIEW_PACE)
+
+
+def test_a_preview_waits_for_nobody_who_holds_all_edits(engine: sa.Engine):
+    """Whoever is at the allowance for longer would hold up a call's lease."""
+    do(engine, posts.take_preview, NOW)
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer, and no locks on rows")
+    with session.transaction(engine) as holder:
+        posts.hold_lane(holder, posts.EDITS, NOW)
+        assert not do(engine, posts.take_preview, NOW)
+    assert do(engine, posts.take_preview, NOW)

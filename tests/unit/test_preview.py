@@ -213,6 +213,17 @@ def test_an_answer_that_begins_anew_is_not_shown_with_its_first_beginning(resour
     assert "It began" not in shown(resources, slack, clock, job)["text"]
 
 
+def test_a_preview_that_fails_costs_no_lease(resources, clock):
+    in_line(resources.engine)
+    claimed = do(resources.engine, line.claim, "main", NOW, LEASE)
+    held = hold.Hold(resources, claimed, previews=True)
+    do(resources.engine, lambda s: s.execute(sa.text("DROP TABLE lanes")))
+    clock.move(hold.HEARTBEAT)
+    assert held.stands("It began", 2)
+    [step] = rows(resources.engine, Step)
+    assert (step.answer, step.lease_until) == ("It began", clock() + hold.LEASE)
+
+
 def test_a_preview_of_a_lost_claim_changes_nothing(resources, clock):
     """The fence holds for it as for the answer (I6)."""
     in_line(resources.engine)
