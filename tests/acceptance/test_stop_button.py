@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tasks import recipes
 from tasks.catalogue import say
 from tests.acceptance.stack import ADA, GENERAL, LEO, MINJI, RESEARCH, Stack, kind_of
 
@@ -41,8 +42,8 @@ def test_pressed_it_stops_the_request_and_frees_the_model(
     stack.act("stop", user=user, channel=GENERAL, thread_ts=ts)
     stack.wait(lambda: calls_open(stack) == 0, "the model is free")
     stack.wait(lambda: status(stack, GENERAL, ts) == "active", "the button is gone")
-    recipe = {"en": "Translate", "ko": "번역"}[language]
-    cancelled = say(language, "card.cancelled", recipe=recipe)
+    called = recipes.load().called("translate", language)
+    cancelled = say(language, "card.cancelled", recipe=called)
     stack.wait(lambda: stack.replies(GENERAL, ts, "card")[0]["text"] == cancelled, "the card says cancelled")
     assert stack.replies(GENERAL, ts, "result") == []
 
