@@ -51,6 +51,7 @@ class NewStep:
     max_tokens: int
     temperature: float
     items: int = 0
+    pictures: list[dict[str, Any]] | None = None
 
 
 def find(session: Session, source_key: str, message_key: str | None) -> Job | None:
@@ -297,6 +298,7 @@ def add_steps(
             max_tokens=step.max_tokens,
             temperature=step.temperature,
             items=step.items,
+            pictures=step.pictures,
             state=StepState.HELD if job.held else StepState.WAITING,
             created_at=now,
             not_before=now,

@@ -18,6 +18,7 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    null,
     or_,
     select,
     true,
@@ -113,6 +114,8 @@ _ANSWER = (
         tokens_in=bindparam("read"),
         tokens_out=bindparam("written"),
         charged=bindparam("cost"),
+        # Nobody asks for them again, and they are large.
+        pictures=null(),
     )
 )
 _DROP = update(_steps).where(_OURS).values(state=StepState.CANCELLED, lease_until=None, ended_at=_NOW)
@@ -153,6 +156,7 @@ class Claimed:
     kind: str
     items: int
     messages: list[dict[str, str]]
+    pictures: list[dict[str, Any]]
     max_tokens: int
     temperature: float
     tokens_in: int
@@ -234,6 +238,7 @@ def claim(session: Session, backend_name: str, now: datetime, lease: timedelta) 
         kind=step.kind,
         items=step.items,
         messages=step.messages,
+        pictures=step.pictures or [],
         max_tokens=step.max_tokens,
         temperature=step.temperature,
         tokens_in=step.tokens_in,
@@ -436,10 +441,17 @@ def callable_steps(session: Session, now: datetime) -> dict[str, int]:
 
 
 def move(
-    session: Session, backend: str, to: str, recipes: Collection[str] | None, most_tokens: int, now: datetime
+    session: Session,
+    backend: str,
+    to: str,
+    recipes: Collection[str] | None,
+    most_tokens: int,
+    now: datetime,
+    *,
+    sees: bool = False,
 ) -> int:
-    """Let waiting steps of a backend stand in line for another, if they belong to `recipes` (None: to any) and
-    fit its context of `most_tokens`; returns how many. `adopt` then gives them their turns there.
+    """Let waiting steps of a backend stand in line for another, if they belong to `recipes` (None: to any), fit its
+    context of `most_tokens`, and show no pictures or it sees; returns how many. `adopt` then gives them their turns there.
     """
     session.get(Backend, backend, with_for_update=backends.LOCK)
     in_line = select(Turn.id).where(Turn.backend == backend, Turn.in_line == true())
@@ -448,6 +460,8 @@ def move(
         & (Step.state == StepState.WAITING)
         & (Step.tokens_in + Step.max_tokens <= most_tokens)
     )
+    if not sees:
+        fits &= Step.pictures.is_(None)
     if recipes is not None:
         fits &= exists().where(Job.id == Step.job_id, Job.recipe.in_(recipes))
     moved = update(Step).where(fits).values(backend=to, turn_id=None, not_before=now).returning(Step.id)

@@ -228,6 +228,10 @@ class Step(Base, kw_only=True):
     not_before: Mapped[datetime]
     # How many items it answers, by their numbers in it; 0: it answers its text as a whole.
     items: Mapped[int] = mapped_column(default=0, server_default="0")
+    # What it shows to a model that sees, until it is answered: {mark, url, tokens} each. `mark` stands in its text.
+    pictures: Mapped[list[dict[str, Any]] | None] = mapped_column(
+        sa.JSON(none_as_null=True), default=None, repr=False
+    )
 
     state: Mapped[StepState] = mapped_column(default=StepState.WAITING)
     attempts: Mapped[int] = mapped_column(default=0)

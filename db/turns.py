@@ -86,6 +86,7 @@ _FIRST = (
         Step.kind,
         Step.items,
         Step.messages,
+        Step.pictures,
         Step.max_tokens,
         Step.temperature,
         Step.tokens_in,

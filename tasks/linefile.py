@@ -46,6 +46,8 @@ class Server:
     """Those that it serves; None: all."""
     embeddings: str = ""
     """The model behind its `/embeddings`; "": it has none."""
+    vision: bool = False
+    """Whether its model sees pictures."""
 
     def serves(self, recipe: str) -> bool:
         """Whether calls of that recipe may go to it."""
@@ -112,6 +114,7 @@ def _main(settings: Settings) -> Server:
         context=settings.llm_context,
         recipes=None,
         embeddings=settings.llm_embeddings,
+        vision=settings.llm_vision,
     )
 
 
@@ -180,6 +183,7 @@ class _Backend(_Strict):
     limit: Annotated[Literal["auto"] | int, BeforeValidator(auto_or_number)] = "auto"
     context: Annotated[int, Field(ge=1024)] = 8192
     embeddings: str = ""
+    vision: bool = False
     recipes: (
         Annotated[
             list[Annotated[str, AfterValidator(_known)]], Field(min_length=1), AfterValidator(_named_once)
@@ -197,6 +201,7 @@ class _Backend(_Strict):
             context=self.context,
             recipes=None if self.recipes is None else frozenset(self.recipes),
             embeddings=self.embeddings,
+            vision=self.vision,
         )
 
 

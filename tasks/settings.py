@@ -12,7 +12,15 @@ from db.settings import DatabaseSettings
 from tasks import mailserver
 from tasks.text.kind import Kind
 
-_IN_THE_FILE = ("llm_url", "llm_model", "llm_api_key", "llm_limit", "llm_context", "llm_embeddings")
+_IN_THE_FILE = (
+    "llm_url",
+    "llm_model",
+    "llm_api_key",
+    "llm_limit",
+    "llm_context",
+    "llm_embeddings",
+    "llm_vision",
+)
 """What LINE_FILE says in place of a setting."""
 
 
@@ -86,10 +94,15 @@ class Settings(DatabaseSettings):
         description="The model behind the server's /embeddings, by which passages of long texts are found; "
         "unset: the built-in way.",
     )
+    llm_vision: bool = Field(
+        default=False,
+        description="true: the model sees pictures. They go to the server as they are; else their text is recognised.",
+    )
     line_file: str = Field(
         default="",
         description="A TOML file that lists several model servers and the fairness of the line; "
-        "it takes the place of LLM_URL, LLM_MODEL, LLM_API_KEY, LLM_LIMIT, LLM_CONTEXT and LLM_EMBEDDINGS.",
+        "it takes the place of LLM_URL, LLM_MODEL, LLM_API_KEY, LLM_LIMIT, LLM_CONTEXT, "
+        "LLM_EMBEDDINGS and LLM_VISION.",
     )
     llm_connect_timeout: timedelta = Field(
         default=timedelta(seconds=5), description="Until the server accepts a connection."

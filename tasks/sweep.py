@@ -82,7 +82,7 @@ def _send_elsewhere(
         server = fair.server(name)
         if server is None:
             continue
-        moved = line.move(transaction, backend.name, name, recipes, server.context, now)
+        moved = line.move(transaction, backend.name, name, recipes, server.context, now, sees=server.vision)
         if moved:
             log.warning("line.moved", backend=backend.name, to=name, steps=moved)
 

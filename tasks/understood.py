@@ -49,7 +49,9 @@ def _row(found: Document, parts: int | None) -> Row:
         "kind": found.kind,
         "pages": found.pages,
         "rows": sum(len(table.rows) for table in found.tables) or None,
-        "characters": len(text),
+        # Of a picture that the model sees, nobody has read anything.
+        "characters": None if found.pictures else len(text),
+        "pictures": len(found.pictures) or None,
         "language": languages.detect(text),
         "parts": parts,
         "notes": list(found.notes),
@@ -63,8 +65,8 @@ def _line(language: str, row: Row, escape: Escape) -> str:
         return say(language, f"file.{row['problem']}", name=name, **params)
     counted = [
         say(language, f"understood.{key}{'_one' if row[key] == 1 else ''}", count=f"{row[key]:,}")
-        for key in ("pages", "rows", "characters")
-        if row[key]
+        for key in ("pages", "rows", "characters", "pictures")
+        if row.get(key)
     ]
     # Of figures alone, or of a few names, nobody can say.
     if row["language"]:

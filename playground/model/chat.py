@@ -37,6 +37,7 @@ class Chat:
         try:
             asked, fault = self._accept(scope, body)
             call = self._engine.arrive(asked.model, asked.tokens_in, asked.max_tokens, asked.user)
+            self._engine.record.pictures.extend(asked.pictures)
             turn = Turn(self._engine, line, call, asked, fault)
             state = await _unless_gone(turn, receive)
         except Refused as refused:

@@ -43,7 +43,8 @@ def content_text(message: dict[str, Any]) -> str:
     """A message's text, whether it is a string or a list of parts."""
     content = message.get("content")
     if isinstance(content, list):
-        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        parts = [part for part in content if isinstance(part, dict)]
+        return "\n".join(str(part["text"]) for part in parts if "text" in part)
     return content if isinstance(content, str) else ""
 
 

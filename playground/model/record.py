@@ -3,6 +3,8 @@
 from collections import Counter, deque
 from typing import Any
 
+from playground.model.pictures import Picture
+
 REMEMBERED = 20_000  # calls and change points kept for the control API
 
 
@@ -16,6 +18,7 @@ class Record:
         self.served = self.preemptions = self.recomputed = self.tokens_in = self.tokens_out = 0
         self.ended: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
+        self.pictures: deque[Picture] = deque(maxlen=REMEMBERED)
         self.people: dict[str, dict[str, int]] = {}
         self._busy = 0.0
 
@@ -62,6 +65,7 @@ class Record:
             "preemptions": self.preemptions,
             "recomputed_tokens": self.recomputed,
             "busy_slot_seconds": self.busy_seconds(now),
+            "pictures": [vars(picture) for picture in newest(self.pictures, latest)],
             "people": self.people,
             "changes": newest(self.changes, latest),
         }

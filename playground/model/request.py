@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from playground.model import prompt, refusals, tokens
+from playground.model import pictures, prompt, refusals, tokens
 from playground.model.shape import Shape
 
 _LARGEST = 32 * 1024 * 1024  # bytes of a request body
@@ -29,6 +29,7 @@ class Asked:
     include_usage: bool
     response_format: dict[str, Any] | None
     tokens_in: int
+    pictures: list[pictures.Picture]
     user: str  # OpenAI: a stable name of the person at the end; "" when not given
 
 
@@ -39,6 +40,9 @@ def read(body: bytes, shape: Shape) -> Asked:
         raise Refused("unknown_model", refusals.unknown_model(shape.flavour, asked.model))
     if asked.response_format is not None and shape.response_format == "refuse":
         why = "response_format is not supported by this server"
+        raise Refused("bad_request", refusals.bad_request(shape.flavour, why))
+    if asked.pictures and shape.vision == "refuse":
+        why = "image input is not supported by this model"
         raise Refused("bad_request", refusals.bad_request(shape.flavour, why))
     if asked.tokens_in >= shape.context:
         raise Refused(
@@ -60,6 +64,10 @@ def _parse(body: bytes, flavour: str) -> Asked:
     max_tokens = asked.get("max_completion_tokens", asked.get("max_tokens"))
     if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
         raise Refused("bad_request", refusals.bad_request(flavour, "max_tokens must be at least 1"))
+    try:
+        shown = pictures.of(messages)
+    except ValueError as error:
+        raise Refused("bad_request", refusals.bad_request(flavour, str(error))) from None
     user = asked.get("user")
     options, form = asked.get("stream_options"), asked.get("response_format")
     return Asked(
@@ -69,6 +77,8 @@ def _parse(body: bytes, flavour: str) -> Asked:
         stream=bool(asked.get("stream")),
         include_usage=isinstance(options, dict) and bool(options.get("include_usage")),
         response_format=form if isinstance(form, dict) else None,
-        tokens_in=tokens.count_messages([prompt.content_text(message) for message in messages]),
+        tokens_in=tokens.count_messages([prompt.content_text(message) for message in messages])
+        + pictures.TOKENS * len(shown),
+        pictures=shown,
         user=user if isinstance(user, str) else "",
     )

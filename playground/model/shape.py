@@ -50,6 +50,7 @@ class Shape:
     flavour: str = "vllm"
     answer: str = "summary"
     response_format: str = "take"  # or "refuse", as servers do that hold no model to a schema
+    vision: str = "take"  # or "refuse" messages with pictures, as servers do whose model sees none
     text: str = ""  # what `fixed` answers, and what `asked` is made of
     tokens: int | None = None  # how long a `fixed` answer is
     models: tuple[str, ...] = ()  # names it knows; empty: it serves any name, as llama.cpp does
@@ -111,6 +112,7 @@ _CHOICES = {
     "flavour": FLAVOURS,
     "answer": ANSWERS,
     "response_format": ("take", "refuse"),
+    "vision": ("take", "refuse"),
     "memory_full": FULL_MEMORY,
     "when_full": FULL_QUEUE,
     "profile": ("", *profiles.SETTINGS),

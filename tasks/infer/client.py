@@ -35,7 +35,7 @@ class Call:
     """
 
     model: str
-    messages: list[dict[str, str]]
+    messages: list[dict[str, Any]]
     max_tokens: int
     temperature: float = 0.2
     response_format: dict[str, Any] | None = None
@@ -64,7 +64,7 @@ def complete(
     through, after the connection is closed.
     """
     watch = Watch(limits, Gathering(call.model), on_progress, clock)
-    secrets = Secrets([str(message.get("content", "")) for message in call.messages], api_key)
+    secrets = Secrets([said for message in call.messages for said in _said(message)], api_key)
     try:
         with _converted(watch, secrets), _opened(http, base_url, api_key, call, limits, watch) as response:
             if response.status_code != 200:
@@ -87,6 +87,14 @@ class Secrets:
     def classify(self, complaint: refusal.Complaint, wait: timedelta | None = None) -> ModelError:
         """The error for what the server said, with a detail that is safe to log."""
         return refusal.classify(complaint, scrub.detail(complaint.message, self.said, self.key), wait)
+
+
+def _said(message: Mapping[str, Any]) -> list[str]:
+    """What stands in a message: its text, or its texts and the addresses of its pictures."""
+    content = message.get("content", "")
+    if isinstance(content, str):
+        return [content]
+    return [part["text"] if part["type"] == "text" else part["image_url"]["url"] for part in content]
 
 
 @contextmanager

@@ -138,7 +138,7 @@ def _complete(
         total=settings.llm_call_timeout,
     )
     call = client.Call(
-        server.model, claimed.messages, claimed.max_tokens, claimed.temperature, user=claimed.person
+        server.model, _messages(claimed), claimed.max_tokens, claimed.temperature, user=claimed.person
     )
     schema = _schema(resources, claimed)
     if schema is not None and server.name not in resources.without_forms:
@@ -152,6 +152,18 @@ def _complete(
         resources.without_forms.add(server.name)
         return answer
     return client.complete(resources.http, server.url, server.api_key, call, limits, go_on)
+
+
+def _messages(claimed: Claimed) -> list[dict[str, Any]]:
+    """The step's messages; its pictures stand beside the text of the last one, in OpenAI's form, each after its mark."""
+    if not claimed.pictures:
+        return list(claimed.messages)
+    *before, last = claimed.messages
+    parts: list[dict[str, Any]] = [{"type": "text", "text": last["content"]}]
+    for picture in claimed.pictures:
+        parts.append({"type": "text", "text": picture["mark"]})
+        parts.append({"type": "image_url", "image_url": {"url": picture["url"]}})
+    return [*before, {**last, "content": parts}]
 
 
 def _response_format(claimed: Claimed, schema: form.Schema) -> dict[str, Any]:
@@ -178,7 +190,9 @@ def _recipe(resources: Resources, claimed: Claimed) -> Recipe | None:
 
 
 def _finish(resources: Resources, server: Server, claimed: Claimed, answer: client.Answer) -> None:
-    tokens_in = answer.tokens_in or sum(tokens.estimate(message["content"]) for message in claimed.messages)
+    shown = sum(picture["tokens"] for picture in claimed.pictures)
+    read = sum(tokens.estimate(message["content"]) for message in claimed.messages) + shown
+    tokens_in = answer.tokens_in or read
     tokens_out = answer.tokens_out or tokens.estimate(answer.text)
     schema = _schema(resources, claimed)
     checked = form.check(schema, answer.text) if schema is not None else None
@@ -207,8 +221,9 @@ def _mend(
     with session.transaction(resources.engine) as transaction:
         now = resources.clock()
         if claimed.kind != line.REPAIR:
-            again = plan.repair(claimed.messages, answer, bad, claimed.max_tokens, server.context)
-            line.ask_again(transaction, claimed, again.messages, again.tokens_in, tokens_out, now)
+            shown = sum(picture["tokens"] for picture in claimed.pictures)
+            again = plan.repair(claimed.messages, answer, bad, claimed.max_tokens, server.context - shown)
+            line.ask_again(transaction, claimed, again.messages, again.tokens_in + shown, tokens_out, now)
             return
         job = line.abandon(transaction, claimed, now)
         if job is not None:

@@ -9,11 +9,11 @@ import structlog
 from db import session, uploads
 from db.models import Job
 from tasks.prepare import fetch
-from tasks.prepare.extract import child
+from tasks.prepare.extract import child, picture
 from tasks.prepare.extract.problem import Problem, over
 from tasks.prepare.hold import Hold
 from tasks.resources import Resources
-from tasks.text.document import Document
+from tasks.text.document import Document, Section
 
 log = structlog.get_logger()
 
@@ -27,11 +27,31 @@ class Material:
     question: str | None = None
     documents: list[Document] = field(default_factory=list)
     left_out: list[dict[str, Any]] = field(default_factory=list)
+    picture_room: int = 0
+    """Tokens that pictures may take of a call; 0: the model sees none, and their text is recognised."""
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model can be shown one more picture."""
+        shown = sum(each.tokens for document in self.documents for each in document.pictures)
+        return shown + picture.MOST_TOKENS <= self.picture_room
+
+    def add(self, document: Document) -> None:
+        """Add what was read; where a picture belongs in the text, its mark stands."""
+        if document.pictures:
+            number = sum(len(each.pictures) for each in self.documents) + 1
+            document = replace(document, sections=[Section(mark(number))])
+        self.documents.append(document)
 
     def leave_out(self, name: str, problem: Problem) -> None:
         """Note that something could not be read; the rest of the request goes on."""
         log.info("input.left_out", problem=problem.code)
         self.left_out.append({"name": name, "problem": problem.code, "params": problem.params})
+
+
+def mark(number: int) -> str:
+    """What stands in the text for the picture of that number, from 1."""
+    return f"[picture {number}]"
 
 
 def read(
@@ -60,20 +80,20 @@ def read(
 
 
 def _read(path: Path, name: str, hint: str, hold: Hold, made: Material) -> None:
-    found = child.read(path, name, hint, hold.left(), hold.keep)
+    found = child.read(path, name, hint, hold.left(), hold.keep, seen=made.sees)
     path.unlink()
     if isinstance(found, Document):
-        made.documents.append(found)
+        made.add(found)
         return
     for member, file in found:
         try:
-            made.documents.append(_member(Path(file), f"{name}/{member}", hold))
+            made.add(_member(Path(file), f"{name}/{member}", hold, made))
         except Problem as problem:
             made.leave_out(f"{name}/{member}", problem)
 
 
-def _member(path: Path, name: str, hold: Hold) -> Document:
-    found = child.read(path, name, "", hold.left(), hold.keep)
+def _member(path: Path, name: str, hold: Hold, made: Material) -> Document:
+    found = child.read(path, name, "", hold.left(), hold.keep, seen=made.sees)
     path.unlink()
     if not isinstance(found, Document):
         raise Problem("nested")

@@ -8,13 +8,13 @@ from db.jobs import NewStep
 from db.models import Job, Passage
 from tasks import counting, items, plan
 from tasks.linefile import Server
-from tasks.prepare import search
+from tasks.prepare import inputs, search
 from tasks.prepare.impossible import Impossible
 from tasks.prepare.inputs import Material
 from tasks.recipes import Recipe, form
 from tasks.resources import Resources
 from tasks.text import paste, redact
-from tasks.text.document import Document
+from tasks.text.document import Document, Picture
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,21 @@ def of(
     question = question and redaction.text(question)
     documents = [redaction.document(_with_pasted(document)) for document in made.documents]
     count = counting.Counter(resources.http, server.url, server.api_key, server.model)
+    pictures = [picture for document in documents for picture in document.pictures]
+    # Any call may come to show all of them.
+    context = server.context - sum(picture.tokens for picture in pictures)
     found: search.Found | None = None
     try:
-        if recipe.passages and question and not plan.fits(recipe, documents, question, server.context, count):
-            plan.check(recipe, documents, question, server.context, count)
-            room = plan.passages_room(recipe, question, server.context)
+        searched = recipe.passages and question and not pictures
+        if searched and question and not plan.fits(recipe, documents, question, context, count):
+            plan.check(recipe, documents, question, context, count)
+            room = plan.passages_room(recipe, question, context)
             found = search.find(resources, job, server, documents, question, room)
         if found is not None:
-            steps = plan.from_passages(recipe, found.text, question, server.context)
+            steps = plan.from_passages(recipe, found.text, question, context)
         else:
-            steps = plan.first_steps(recipe, documents, question, server.context, count)
-        outline = plan.outline(recipe, steps, question, server.context)
+            steps = plan.first_steps(recipe, documents, question, context, count)
+        outline = plan.outline(recipe, steps, question, context)
     except plan.TooLong as error:
         raise Impossible("too_long", recipe=recipe.name, tokens=error.tokens, limit=error.limit) from error
     except plan.TooManyItems as error:
@@ -72,11 +76,24 @@ def of(
         ) from error
     except plan.ContextTooSmall as error:
         raise Impossible("context_small", recipe=recipe.name, tokens=error.context_tokens) from error
-    new = [NewStep(temperature=recipe.temperature, **vars(step)) for step in steps]
+    new = [_new(recipe, step, pictures) for step in steps]
     if found is not None:
         outline |= {"parts": len(found.rows), "items": found.chosen}
     rows = found.rows if found is not None else ()
     return Planned(recipe, question, new, outline, items.sources(documents, recipe.each), rows)
+
+
+def _new(recipe: Recipe, step: plan.StepSpec, pictures: Sequence[Picture]) -> NewStep:
+    """A step, with the pictures whose marks stand in its text."""
+    text = step.messages[-1]["content"]
+    shown = [
+        (inputs.mark(number), picture)
+        for number, picture in enumerate(pictures, 1)
+        if inputs.mark(number) in text
+    ]
+    kept = [{"mark": mark, "url": picture.url, "tokens": picture.tokens} for mark, picture in shown]
+    new = NewStep(temperature=recipe.temperature, **vars(step), pictures=kept or None)
+    return replace(new, tokens_in=step.tokens_in + sum(picture.tokens for _, picture in shown))
 
 
 def _with_pasted(document: Document) -> Document:

@@ -192,6 +192,8 @@ def _plan(
     recipe = resources.recipes.get(job.recipe)
     if recipe is None:
         raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
+    # The other half is for what stands beside them, and for the answer.
+    made.picture_room = server.context // 2 if server.vision else 0
     material.read(resources, job, recipe, Hold(resources, job), made)
     if made.left_out and not made.documents:
         raise Impossible("unread")

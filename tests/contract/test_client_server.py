@@ -1,6 +1,8 @@
 """The model client and the model-server stand-in, over a socket: what both sides see when things go wrong."""
 
+import base64
 import contextlib
+import io
 import json
 import socket
 import threading
@@ -12,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from PIL import Image
 from starlette.applications import Starlette
 
 from playground.model import ModelServer
@@ -24,6 +27,7 @@ from tasks.infer.errors import (
     ModelError,
     OutOfMemory,
     Overloaded,
+    Refused,
     Stopped,
     TooLong,
     Unreachable,
@@ -220,6 +224,46 @@ def test_a_json_schema_is_kept_by_the_built_in_model(server: Server):
     call = client.Call("m", [{"role": "user", "content": "The launch went well."}], 100, response_format=form)
     answer = client.complete(server.http, f"{server.url}/v1", "", call, limits(), go_on)
     assert json.loads(answer.text) == {"mood": "good", "why": ["The launch went well."]}
+
+
+def shown(*urls: str) -> client.Call:
+    parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return client.Call("m", [{"role": "user", "content": [{"type": "text", "text": "See."}, *parts]}], 100)
+
+
+def test_a_picture_is_seen_and_counted(server: Server):
+    """The record says what arrived, by its own decoding."""
+    png = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+    answer = client.complete(server.http, f"{server.url}/v1", "", shown(png, png), limits(), go_on)
+    assert answer.text == "See."
+    assert answer.tokens_in is not None
+    assert answer.tokens_in > 2 * 576
+    truth = server.wait_for(in_flight=0)
+    assert [(one["type"], one["width"], one["height"]) for one in truth["pictures"]] == [
+        ("image/png", 4, 3)
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/a.png", "data:image/png;base64,AAAA", "data:text/plain,x"]
+)
+def test_what_is_no_picture_is_refused(server: Server, url: str):
+    with pytest.raises(Refused):
+        client.complete(server.http, f"{server.url}/v1", "", shown(url), limits(), go_on)
+
+
+def test_a_server_that_sees_none_refuses_pictures(server: Server):
+    server.be(vision="refuse")
+    png = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+    with pytest.raises(Refused):
+        client.complete(server.http, f"{server.url}/v1", "", shown(png), limits(), go_on)
+    assert server.complete().text == "Hello."
+
+
+def picture() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (4, 3)).save(out, "PNG")
+    return out.getvalue()
 
 
 # Room.

@@ -91,6 +91,20 @@ def test_backends_do_not_share_slots(engine: sa.Engine):
     assert do(engine, line.claim, "other", NOW, LEASE) is not None
 
 
+def test_a_picture_waits_for_a_server_that_sees(engine: sa.Engine):
+    """A fallback that sees none would answer about nothing."""
+    declare(engine)
+    declare(engine, name="other")
+    shown, plain = in_line(engine), in_line(engine)
+    [step] = rows(engine, Step, job_id=shown.id)
+    set_row(engine, Step, step.id, pictures=[{"mark": "[picture 1]", "url": "data:x", "tokens": 1}])
+    assert do(engine, line.move, "main", "other", None, 1000, NOW) == 1
+    assert [step.backend for step in rows(engine, Step, job_id=plain.id)] == ["other"]
+    assert [step.backend for step in rows(engine, Step, job_id=shown.id)] == ["main"]
+    moved = do(engine, lambda s: line.move(s, "main", "other", None, 1000, NOW, sees=True))
+    assert moved == 1
+
+
 def test_a_step_that_is_not_due_lets_the_next_pass(engine: sa.Engine):
     first = in_line(engine)
     second = in_line(engine)

@@ -102,6 +102,12 @@ def test_without_tokens_and_people_the_defaults_hold(load):
     assert (line.input_weight, line.output_weight, line.people) == (1.0, 2.0, {})
 
 
+def test_a_server_that_sees_says_so(load):
+    seeing = load(GOOD.replace('"llama"', '"llama"\nvision = true'), GPU_KEY="x")
+    assert [server.vision for server in seeing.servers] == [False, True]
+    assert linefile.load(fakes.settings(llm_vision=True), RECIPES).servers[0].vision
+
+
 def test_a_key_may_stand_in_the_file_itself(load):
     assert load(GOOD.replace("$GPU_KEY", "sk-1")).servers[0].api_key == "sk-1"
 

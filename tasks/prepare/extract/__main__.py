@@ -1,4 +1,5 @@
-"""`python -m tasks.prepare.extract <file> <name> <hint> <out> <seconds>`: read one file within limits, in this process.
+"""`python -m tasks.prepare.extract <file> <name> <hint> <out> <seconds> [seen]`: read one file within limits, in this
+process; with `seen` a picture is made ready for a model that sees.
 
 What it finds, a document or a problem, goes to <out> (`wire`). It begins by limiting itself, so that whatever a
 parser does to it ends here.
@@ -14,7 +15,7 @@ from tasks.prepare.extract import archive, kinds, limits, reader, wire
 from tasks.prepare.extract.problem import Problem
 
 
-def main(file: str, name: str, hint: str, out: str, seconds: str) -> int:
+def main(file: str, name: str, hint: str, out: str, seconds: str, *more: str) -> int:
     """0: <out> says what was found."""
     _limit(float(seconds))
     with Path(out).open("w", encoding="utf-8", errors="replace") as written:
@@ -23,7 +24,7 @@ def main(file: str, name: str, hint: str, out: str, seconds: str) -> int:
             if kind == "zip":
                 wire.write_members(written, archive.unpack(Path(file), Path(out).parent))
             else:
-                wire.write(written, reader.read(Path(file), name, kind))
+                wire.write(written, reader.read(Path(file), name, kind, seen="seen" in more))
         except Problem as problem:
             wire.write_problem(written, problem)
         except MemoryError:

@@ -28,18 +28,20 @@ _TIMES = {-signal.SIGALRM, -signal.SIGXCPU, -signal.SIGKILL}
 
 
 def read(
-    path: Path, name: str, hint: str, seconds: float, keep: Callable[[], None]
+    path: Path, name: str, hint: str, seconds: float, keep: Callable[[], None], *, seen: bool = False
 ) -> Document | list[tuple[str, str]]:
     """The document in a file, or the members (name, file) of an archive; raises Problem.
 
-    `keep` is called all the time and may raise, which ends the child. What is unpacked lies beside the file.
+    `keep` is called all the time and may raise, which ends the child. What is unpacked lies beside the file. A picture
+    that is to be `seen` by a model comes as one, and not as its text.
     """
     out = path.parent / f"out-{uuid.uuid4().hex}"
     allowed = min(seconds, limits.SECONDS)
     if allowed <= 0:
         raise Problem("time", limit=limits.SECONDS)
     try:
-        code = _run([str(path), name, hint, str(out), f"{allowed:.1f}"], allowed + _GRACE, keep)
+        arguments = [str(path), name, hint, str(out), f"{allowed:.1f}", *["seen"] * seen]
+        code = _run(arguments, allowed + _GRACE, keep)
         return _found(code, out, round(allowed))
     finally:
         out.unlink(missing_ok=True)

@@ -1,5 +1,7 @@
 """Pictures of text: screenshots, photos, scans."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
@@ -14,19 +16,35 @@ _SMALL = 1600
 
 def read(path: Path, name: str, kind: str) -> Document:
     """What can be read in the picture; of several pages in one file, a section each."""
+    with opened(path) as picture:
+        languages = ocr.languages()
+        if not languages:
+            raise Problem("no_ocr")
+        texts = [ocr.read(ocr.as_pnm(_prepared(page)), languages) for page in _pages(picture, kind)]
+    sections = [Section(text, page=number) for number, text in enumerate(texts, 1) if text]
+    return Document(name, kind, sections, pages=len(texts) if len(texts) > 1 else None, notes=["recognised"])
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The picture in a file; raises Problem, also for what is found broken only while it is worked on."""
     Image.MAX_IMAGE_PIXELS = None  # Its own limit warns; ours, below, speaks to the person.
     try:
         with Image.open(path) as picture:
             if picture.width * picture.height > limits.PIXELS:
                 raise over("pixels", picture.width * picture.height, limits.PIXELS)
-            languages = ocr.languages()
-            if not languages:
-                raise Problem("no_ocr")
-            texts = [ocr.read(ocr.as_pnm(_prepared(page)), languages) for page in _pages(picture, kind)]
+            yield picture
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         raise Problem("broken") from error
-    sections = [Section(text, page=number) for number, text in enumerate(texts, 1) if text]
-    return Document(name, kind, sections, pages=len(texts) if len(texts) > 1 else None, notes=["recognised"])
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """The picture as it is to be looked at: turned as its camera says, and on white where it is see-through."""
+    turned = ImageOps.exif_transpose(picture)
+    if turned.mode in {"RGBA", "LA", "P", "PA"}:
+        seen = turned.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+    return turned
 
 
 def _pages(picture: Image.Image, kind: str) -> list[Image.Image]:
@@ -40,12 +58,8 @@ def _pages(picture: Image.Image, kind: str) -> list[Image.Image]:
 
 
 def _prepared(picture: Image.Image) -> Image.Image:
-    """Upright, on white where it is see-through, and of the size that is read best."""
-    upright = ImageOps.exif_transpose(picture)
-    if upright.mode in {"RGBA", "LA", "P", "PA"}:
-        seen = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
-    grey = upright.convert("L")
+    """Upright, and of the size that is read best."""
+    grey = upright(picture).convert("L")
     pixels = grey.width * grey.height
     if pixels > ocr.PIXELS:
         share = (ocr.PIXELS / pixels) ** 0.5

@@ -41,6 +41,8 @@ _ODS = b"application/vnd.oasis.opendocument.spreadsheet"
 
 SHEETS = frozenset({"xlsx", "xls", "xlsb", "ods"})
 IMAGES = frozenset({"png", "jpg", "gif", "tiff", "webp", "bmp"})
+# A fax has pages, and is read.
+SEEN = IMAGES - {"tiff"}
 
 
 def ending(name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from tasks.prepare.extract.problem import Problem
-from tasks.text.document import Document, Section, Table
+from tasks.text.document import Document, Picture, Section, Table
 
 
 def write(out: TextIO, found: Document) -> None:
@@ -18,6 +18,8 @@ def write(out: TextIO, found: Document) -> None:
         _line(out, "table", [list(table.header), table.sheet])
         for row in table.rows:
             _line(out, "row", list(row))
+    for picture in found.pictures:
+        _line(out, "picture", [picture.url, picture.width, picture.height])
     _line(out, "end", None)
 
 
@@ -39,6 +41,7 @@ def read(lines: TextIO) -> Document | list[tuple[str, str]]:
     sections: list[Section] = []
     tables: list[tuple[list[str], list[list[str]], str | None]] = []
     members: list[tuple[str, str]] | None = None
+    pictures: list[Picture] = []
     for kind, value in _lines(lines):
         match kind:
             case "problem":
@@ -53,9 +56,12 @@ def read(lines: TextIO) -> Document | list[tuple[str, str]]:
                 tables.append((value[0], [], value[1]))
             case "row":
                 tables[-1][1].append(value)
+            case "picture":
+                pictures.append(Picture(*value))
     if members is not None:
         return members
-    return Document(**about, sections=sections, tables=[Table(*table) for table in tables])
+    made = [Table(*table) for table in tables]
+    return Document(**about, sections=sections, tables=made, pictures=pictures)
 
 
 def _line(out: TextIO, kind: str, value: object) -> None:
