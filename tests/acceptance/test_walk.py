@@ -321,7 +321,7 @@ def as_an_owner(walk: Walk) -> None:
     for text, words in (
         ("help", walk.shown("help.thread")),
         ("status", walk.shown("status.none", command="/analyze")),
-        ("admin stats", walk.word("stats.chart_hours")),
+        ("admin stats", walk.word("stats.chart_requests")),
     ):
         walk.write(f"/analyze {text}")
         walk.seen("#messages .ephemeral", words)
