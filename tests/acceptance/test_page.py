@@ -17,7 +17,7 @@ from slack_sdk import WebClient
 from db.models import Source
 from tasks import recipes
 from tasks.deliver import files, structured, views
-from tests import fakes, services
+from tests import documents, fakes, services
 from tests.acceptance import browsing
 from tests.acceptance import stack as stacks
 from tests.acceptance.stack import ADA, LEO, MINJI, Stack
@@ -295,6 +295,45 @@ def test_misbehaving_from_the_drawer(page: Any, playground: str, bot: WebClient,
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Misbehave")).to_be_focused()
     expect(page.locator("#model .slot")).to_have_count(4)
+    assert errors == []
+
+
+def test_files_are_attached_to_a_message_and_to_the_form(
+    product: Stack, browser: Any, errors: list[str], tmp_path: pathlib.Path
+) -> None:
+    """The card says what was understood, and the answer is of the file; one that was taken away again does not go."""
+    product.clear()
+    report, other = tmp_path / "report.docx", tmp_path / "보고.hwpx"
+    report.write_bytes(
+        documents.docx(documents.paragraph("The ferry leaves at seven. The bus leaves at eight."))
+    )
+    other.write_bytes(documents.hwpx("배는 일곱 시에 떠난다."))
+    with browsing.opened(browser, f"{product.play.url}/#user={ADA}&at=D0ADA", errors) as page:
+        page.locator("#channel input[type=file]").set_input_files([str(report), str(other)])
+        expect(page.locator("#channel .chip")).to_have_count(2)
+        page.get_by_role("button", name="Remove 보고.hwpx").click()
+        _write(page, "When does the ferry leave?", "Message Threadline")
+        sent = _messages(page).filter(has_text="When does the ferry leave?")
+        expect(sent.locator(".file-name")).to_have_text("report.docx")
+        sent.get_by_role("button", name=re.compile("repl")).click()
+        thread = page.locator("#thread-messages")
+        expect(thread).to_contain_text("report.docx: 51 characters, English.", timeout=30_000)
+        expect(thread).to_contain_text("The ferry leaves at seven.", timeout=30_000)
+
+        page.get_by_label("Message Threadline").fill("/analyze")
+        page.locator("#channel").get_by_role("button", name="Send").click()
+        form = page.get_by_role("dialog", name="Ask Threadline")
+        form.get_by_role("button", name="Ask").click()
+        expect(form.get_by_role("alert")).to_have_text(
+            "There is nothing to work on. Write a text, or attach a file."
+        )
+        form.get_by_label("Files").set_input_files([str(report), str(other)])
+        expect(form.locator(".chip")).to_have_count(2)
+        form.get_by_role("button", name="Remove report.docx").click()
+        expect(form.locator(".chip")).to_have_text(re.compile("보고.hwpx"))
+        form.get_by_role("button", name="Ask").click()
+        expect(form).to_have_count(0)
+        expect(_messages(page).filter(has_text="보고.hwpx: ")).to_be_visible(timeout=30_000)
     assert errors == []
 
 
