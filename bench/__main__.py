@@ -9,7 +9,20 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from bench import ack, claims, cutting, extract, machine, memory, path, redaction, report, start, throughput
+from bench import (
+    ack,
+    card,
+    claims,
+    cutting,
+    extract,
+    machine,
+    memory,
+    path,
+    redaction,
+    report,
+    start,
+    throughput,
+)
 from bench.line import measure as line
 from bench.line.model import PROFILES
 from bench.results import Folder
@@ -18,6 +31,7 @@ from bench.say import Say
 ALL = {
     "ack": ack,
     "path": path,
+    "card": card,
     "throughput": throughput,
     "memory": memory,
     "start": start,

@@ -6,10 +6,12 @@ import json
 import random
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 from playground.slack.state import APP, BOT_USER, TEAM
 
 SIGNING_SECRET = "bench-signing-secret"
+FORM = "application/x-www-form-urlencoded"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _WORDS = [
     "the",
@@ -66,12 +68,28 @@ def mention(
     return json.dumps(envelope).encode()
 
 
-def headers(body: bytes) -> dict[str, str]:
+def press(user: str, channel: str, action: str, value: str) -> bytes:
+    """The body of a press on a message's button."""
+    payload = {
+        "type": "block_actions",
+        "token": "bench",
+        "api_app_id": APP,
+        "team": {"id": TEAM, "domain": "playground"},
+        "user": {"id": user, "team_id": TEAM},
+        "channel": {"id": channel, "name": "bench"},
+        "trigger_id": "1.2.bench",
+        "response_url": "http://127.0.0.1:9/nobody",
+        "actions": [{"type": "button", "block_id": "card", "action_id": action, "value": value}],
+    }
+    return urlencode({"payload": json.dumps(payload)}).encode()
+
+
+def headers(body: bytes, kind: str = "application/json") -> dict[str, str]:
     """Slack's headers: good for five minutes from now."""
     stamp = str(int(time.time()))
     signed = hmac.new(SIGNING_SECRET.encode(), b"v0:" + stamp.encode() + b":" + body, hashlib.sha256)
     return {
-        "content-type": "application/json",
+        "content-type": kind,
         "x-slack-request-timestamp": stamp,
         "x-slack-signature": f"v0={signed.hexdigest()}",
     }

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from bench import claims_page, extract_page, markdown, plots, text_page
+from bench import card_page, claims_page, extract_page, markdown, plots, text_page
 from bench.line import page as line_page
 from bench.results import Folder
 
@@ -61,6 +61,7 @@ def aims(found: dict[str, Data]) -> list[list[str]]:
         p50 = case["p50"]
         what = f"Path overhead, p50 ({_database(case)})"
         rows.append([what, f"below {PATH_MS:g} ms", markdown.ms(p50), markdown.met(p50 * 1000 < PATH_MS)])
+    rows += card_page.aims(found)
     for case in _cases(found, "throughput"):
         for door, name in (("slack", "Slack"), ("api", "the API")):
             share = case[f"{door}_per_second"] / case["chain_per_second"]
@@ -218,6 +219,7 @@ def _line(data: Data, about: Data, pictures: pathlib.Path) -> str:
 SECTIONS: dict[str, Callable[[Data, Data, pathlib.Path], str]] = {
     "ack": _ack,
     "path": _path,
+    "card": card_page.section,
     "throughput": _throughput,
     "memory": _memory,
     "start": _start,
