@@ -28,6 +28,9 @@ def rows(documents: Sequence[Document], left_out: Sequence[Row], parts: int) -> 
 def lines(language: str, job: Job, escape: Escape = str) -> list[str]:
     """What the card says of it, a line each."""
     found = job.understood or []
+    if len(found) > _MOST_LINES:
+        # What was left out is never among those that are only counted, as long as there is a line for it.
+        found = sorted(found, key=lambda row: "problem" not in row)
     written = [_line(language, row, escape) for row in found[:_MOST_LINES]]
     if len(found) > _MOST_LINES:
         written.append(say(language, "understood.more", count=len(found) - _MOST_LINES))

@@ -138,6 +138,7 @@ function fail(found) {
   errors = found;
   render();
   dialog.querySelector(".input.wrong :is(input, textarea, select)")?.focus();
+  dialog.querySelector(".input.wrong [role=alert]")?.scrollIntoView({ block: "nearest" });
 }
 
 /** Slack's client checks for itself that nothing required is empty. */

@@ -204,6 +204,16 @@ def test_more_files_than_are_read_are_told_with_both_numbers(resources, attach):
     assert (left["name"], left["params"]) == ("20.txt", {"found": "21", "limit": "20"})
 
 
+def test_what_was_left_out_is_told_also_beside_many_files(resources, attach):
+    """The card has eight lines; a file that could not be read is in one of them."""
+    files = attach(**{f"F{n}": (f"{n}.txt", b"words") for n in range(9)}, F9=("bad.pdf", b"%PDF-1.7 x"))
+    job = accepted(resources.engine, text="", files=files)
+    prepare(resources, job.id)
+    told = understood.lines("en", the(resources.engine, Job, job.id))
+    assert "bad.pdf is damaged" in told[0] or "bad.pdf could not be read" in told[0]
+    assert told[-1] == "… and 2 more."
+
+
 def test_files_by_http_are_read_from_their_rows(resources):
     job = accepted(resources.engine, origin=Origin.API, channel=None, text="")
     do(
