@@ -11,6 +11,7 @@ import { t } from "./words.js";
 import { toWire } from "./wire.js";
 
 const LIMIT = 40_000; // Slack: longer texts are cut off.
+const MOST_FILES = 10; // In a message, as in Slack.
 const drafts = new Map();
 let count = 0;
 
@@ -64,6 +65,7 @@ export function composer(place) {
   async function attach(chosen) {
     for (const file of [...chosen]) {
       try {
+        if (files.length >= MOST_FILES) throw new Error(t("mostFiles", { n: MOST_FILES }));
         const { file: kept } = await api.upload(store.at.user, file);
         files.push({ id: kept.id, name: file.name, size: file.size });
       } catch (error) {

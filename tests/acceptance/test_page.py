@@ -134,7 +134,11 @@ def test_people_attach_edit_and_delete(page: Any, errors: list[str], tmp_path: p
     """A file goes along with a message and can be read there; one's own message can be changed and taken away."""
     report = tmp_path / "보고서.txt"
     report.write_text("첫째 줄", "utf-8")
-    page.locator("#channel input[type=file]").set_input_files(str(report))
+    page.locator("#channel input[type=file]").set_input_files([str(report)] * 11)
+    expect(page.locator("#channel .chip")).to_have_text([re.compile(r"보고서\.txt")] * 10)
+    expect(page.get_by_text("10 files are the most")).to_be_visible()
+    for _ in range(9):
+        page.get_by_role("button", name="Remove 보고서.txt").first.click()
     expect(page.locator("#channel .chip")).to_contain_text("보고서.txt")
     _write(page, "Here it is, @threadline")
     sent = _messages(page).filter(has_text="Here it is")
