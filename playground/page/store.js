@@ -16,6 +16,13 @@ export const store = {
 
 const watchers = new Set();
 let queued = false;
+let pressed = false, held = false;
+
+// What is under a finger stays until it is let go: a press on a button that is replaced meanwhile is no click.
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const end of ["pointerup", "pointercancel"]) {
+  addEventListener(end, () => setTimeout(() => { pressed = false; if (held) show(); }), true);
+}
 
 export const watch = (fn) => watchers.add(fn);
 
@@ -24,8 +31,14 @@ export function changed() {
   if (queued) return;
   queued = true;
   // A hidden tab gets no animation frames; a timer keeps unread marks and titles right there.
-  const run = () => { queued = false; for (const fn of watchers) fn(); };
-  if (document.hidden) setTimeout(run, 50); else requestAnimationFrame(run);
+  if (document.hidden) setTimeout(show, 50); else requestAnimationFrame(show);
+}
+
+function show() {
+  held = pressed;
+  if (held) return;
+  queued = false;
+  for (const fn of watchers) fn();
 }
 
 export const me = () => user(store.at.user);

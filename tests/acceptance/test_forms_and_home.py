@@ -217,9 +217,10 @@ def test_an_edit_and_a_deletion_are_respected(stack: Stack) -> None:
 
 def test_a_follow_up_knows_what_was_said(stack: Stack) -> None:
     """A line in the thread is about the thread, and two run in order."""
-    ts = stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
-    for question in ("When did the ship come?", "How long did it rain?"):
-        stack.say(ADA, GENERAL, f"<@U0BOT> {question}", thread_ts=ts)
+    ts = None
+    for said in (TEXT, "When did the ship come?", "How long did it rain?"):
+        asked = stack.say(ADA, GENERAL, f"<@U0BOT> {said}", thread_ts=ts)
+        ts = ts or asked
         # Their order is that in which they are taken; Slack sends two at once on two connections.
         stack.wait(lambda: stack.look("state")["events_under_way"] == 0, "the event is acknowledged")
     stack.answer(GENERAL, ts, 3)

@@ -56,7 +56,8 @@ def _run(arguments: list[str], seconds: float, keep: Callable[[], None]) -> int:
     process = subprocess.Popen(
         [sys.executable, "-m", "tasks.prepare.extract", *arguments],
         cwd=_ROOT,
-        env=environment(),
+        # What it leaves behind when it is killed goes with the folder of what it reads.
+        env=environment() | {"TMPDIR": str(Path(arguments[0]).parent)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,  # Parsers complain in the words of what they read (I10).
