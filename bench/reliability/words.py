@@ -45,6 +45,7 @@ PROMISES = """## What is promised
   nothing is acknowledged meanwhile. PostgreSQL ends such a transaction after 10 s.
 - **Recovery is a lease and a sweep** (30 s and 1 s, for calls, preparing and a channel's posts), plus the wait
   for a slot, and whatever else is down at that moment. The slots of a killed worker stay empty until then.
+  A call whose workers died twice waits longer: until no other such call is out.
 """
 
 NUMBERS = """How to read it:
