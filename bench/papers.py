@@ -71,7 +71,10 @@ def small(folder: pathlib.Path, draw: random.Random) -> Iterator[Paper]:
     briefs = [replace(chapter, paragraphs=chapter.paragraphs[1:2]) for chapter in chapters]
     said, told = sentences_of(chapters), sentences_of(briefs)
     office, page = _office(folder), _page(chapters)
-    chromium = lambda html: documents.by_chromium(folder, html, "--print-to-pdf")  # noqa: E731
+
+    def chromium(html: str) -> bytes:
+        return documents.by_chromium(folder, html, "--print-to-pdf")
+
     rows = table_of(draw, 60)
     cells = [cell for row in rows for cell in row]
     yield Paper("document", "LibreOffice", "a.docx", office("a.fodt", _flat(chapters), "docx"), said)

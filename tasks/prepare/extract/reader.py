@@ -26,7 +26,8 @@ _MODULES = {
 def read(path: Path, name: str, kind: str, *, seen: bool = False) -> Document:
     """The document in a file of a known kind; raises Problem. A picture that is `seen` by a model is not read here."""
     if seen and kind in kinds.SEEN:
-        return importlib.import_module("tasks.prepare.extract.picture").read(path, name, kind)  # type: ignore[no-any-return]
+        shown: Document = importlib.import_module("tasks.prepare.extract.picture").read(path, name, kind)
+        return shown
     # Each loads the library that it needs: a text file must not wait for those of a PDF.
     module = importlib.import_module(f"tasks.prepare.extract.{_MODULES.get(kind, 'plain')}")
     found = clean.document(module.read(path, name, kind))
