@@ -38,12 +38,12 @@ def read(database_url: str | None) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _engine(database_url: str) -> sa.Engine:
+    """An engine that keeps no connection from one look to the next: nobody is told when the last look was."""
     url = sa.make_url(database_url)
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_size=1, max_overflow=1, pool_pre_ping=True)
-    # Opening SQLite read-only means that a look can neither create the file nor hold a writer up.
-    readonly = url.set(database=f"file:{url.database or ''}")
-    return sa.create_engine(readonly.update_query_dict({"mode": "ro", "uri": "true"}), poolclass=sa.NullPool)
+    if url.get_backend_name() == "sqlite":
+        # Opening SQLite read-only means that a look can neither create the file nor hold a writer up.
+        url = url.set(database=f"file:{url.database or ''}").update_query_dict({"mode": "ro", "uri": "true"})
+    return sa.create_engine(url, poolclass=sa.NullPool)
 
 
 def _read(connection: sa.Connection) -> dict[str, Any]:

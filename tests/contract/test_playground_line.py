@@ -1,6 +1,5 @@
 """The page's view of Threadline's queue, read from a database of each kind."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 from db import line as db_line
 from db import models, states
 from playground import line
-from tests import fakes
+from tests import fakes, services
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -28,7 +27,6 @@ def test_an_empty_database_is_no_error(database_url: str) -> None:
         connection.execute(sa.text("CREATE TABLE something (id INTEGER)"))
     engine.dispose()
     assert line.read(database_url) == {"configured": True, "jobs": [], "backends": [], "people": []}
-    line._engine(database_url).dispose()
 
 
 def test_jobs_and_backends_are_counted_and_no_text_is_shown(database_url: str) -> None:
@@ -58,16 +56,28 @@ def test_jobs_and_backends_are_counted_and_no_text_is_shown(database_url: str) -
     assert "private words" not in str(seen)
     (backend,) = seen["backends"]
     assert (backend["name"], backend["limit"], backend["in_flight"], backend["waiting"]) == ("main", 4, 1, 1)
-    line._engine(database_url).dispose()
     engine.dispose()
 
 
 @pytest.fixture
-def look(engine: sa.Engine) -> Iterator[Any]:
+def look(engine: sa.Engine) -> Any:
     """What the page is told."""
     url = engine.url.render_as_string(hide_password=False)
-    yield lambda: line.read(url)
-    line._engine(url).dispose()
+    return lambda: line.read(url)
+
+
+def test_a_look_leaves_no_connection_open(postgres_engine: sa.Engine) -> None:
+    """Nobody would close it: the page comes and goes, and its server may end at any time."""
+    line.read(postgres_engine.url.render_as_string(hide_password=False))
+    others = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    def left() -> int:
+        with postgres_engine.connect() as connection:
+            return connection.scalar(others)
+
+    services.wait_for(lambda: left() == 0, what="the look's connection is closed")
 
 
 def test_who_shares_the_line_and_in_which_order(engine: sa.Engine, look: Any) -> None:
@@ -158,7 +168,6 @@ def test_a_database_from_before_turns_still_counts(database_url: str) -> None:
     engine.dispose()
     seen = line.read(database_url)
     assert (seen["backends"][0]["waiting"], seen["people"]) == (1, [])
-    line._engine(database_url).dispose()
 
 
 def test_every_look_goes_by_an_index(engine: sa.Engine, look: Any) -> None:
