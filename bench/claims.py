@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from bench import backlog, product
 from bench.numbers import percentile
 from bench.say import Say
-from db import line, session
+from db import leases, line, session
 from tests import services
 
 WAITING, QUICK_WAITING = (1_000, 1_000_000), (1_000, 20_000)
@@ -90,5 +90,5 @@ def _claims(engine: sa.Engine, count: int) -> Iterator[float]:
         if claimed is None:
             raise RuntimeError("nothing was waiting, or a claim found no slot")
         with session.transaction(engine) as transaction:
-            line.finish(transaction, claimed, "answer", 100, 50, truncated=False, now=datetime.now(UTC))
+            leases.finish(transaction, claimed, "answer", 100, 50, truncated=False, now=datetime.now(UTC))
         yield taken

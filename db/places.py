@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, bindparam, exists, select, true, tuple_, update
 from sqlalchemy.orm import Session
 
-from db import backends, line, posts
+from db import backends, calls, posts
 from db.models import Backend, Job, Step, Turn
 from db.states import JobState, StepState
 
@@ -86,18 +86,18 @@ def write(session: Session, places: Mapping[str, Place]) -> None:
         posts.refresh_card(session, job_id)
 
 
-def estimate(session: Session, job_id: str, backend_name: str, calls: int, now: datetime) -> None:
+def estimate(session: Session, job_id: str, backend_name: str, count: int, now: datetime) -> None:
     """Note about how long a held job's calls would take if they began now and alone, as the latest calls tell."""
     backend = session.get_one(Backend, backend_name)
-    seconds = [each.seconds for each in line.answered_since(session, backend_name, now - _LATELY, _LATEST)]
-    place = _place(0, calls - 1, seconds, backend.limit, backend.limit)
+    seconds = [each.seconds for each in calls.answered_since(session, backend_name, now - _LATELY, _LATEST)]
+    place = _place(0, count - 1, seconds, backend.limit, backend.limit)
     values = {"left_from": place.left_from, "left_to": place.left_to}
     session.execute(update(Job).where(Job.id == job_id).values(values))
 
 
 def of_backend(session: Session, backend: Backend, now: datetime) -> dict[str, Place]:
     """The place of every job that waits at a backend, as far as MOST_AHEAD calls back."""
-    latest = line.answered_since(session, backend.name, now - _LATELY, _LATEST)
+    latest = calls.answered_since(session, backend.name, now - _LATELY, _LATEST)
     mean_out = statistics.fmean(each.tokens_out for each in latest) if latest else 0.0
     order = list(_play(session, backend, mean_out))
     first: dict[str, int] = {}
@@ -106,7 +106,7 @@ def of_backend(session: Session, backend: Backend, now: datetime) -> dict[str, P
         first.setdefault(waiting.job_id, ahead)
         last[waiting.job_id] = ahead
     seconds = [each.seconds for each in latest]
-    free = backends.most_in_flight(backend.limit, backend.trouble, backend.failures) - line.in_flight(
+    free = backends.most_in_flight(backend.limit, backend.trouble, backend.failures) - calls.in_flight(
         session, backend.name, now
     )
     troubled = backend.failures > 0 or backend.paused_at is not None

@@ -110,6 +110,13 @@ def reading(engine: sa.Engine) -> Iterator[Session]:
         yield session
 
 
+def changed(session: Session, statement: sa.Update, values: dict[str, Any]) -> bool:
+    """Whether an UPDATE of one row found it as its condition says."""
+    result = session.execute(statement, values)
+    assert isinstance(result, sa.CursorResult)
+    return result.rowcount == 1
+
+
 def add_if_missing(session: Session, row: Base) -> bool:
     """Insert a row unless one with the same key is there, also when two processes try at once."""
     try:

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from db import alerts as told
-from db import backends, jobs, line, places, posts, session, turns
+from db import backends, jobs, leases, line, places, posts, session, turns
 from db.models import Backend
 from db.turns import Rank
 from tasks import alerts, rules
@@ -34,7 +34,7 @@ def sweep(resources: Resources) -> None:
     with session.transaction(resources.engine) as transaction:
         hopeless = jobs.end_hopeless(transaction, MOST_CLAIMS, now)
     with session.transaction(resources.engine) as transaction:
-        freed = line.free_dead(transaction, now, MOST_CLAIMS)
+        freed = leases.free_dead(transaction, now, MOST_CLAIMS)
     with session.transaction(resources.engine) as transaction:
         forgotten = jobs.delete_older(transaction, now - resources.settings.retention)
         told.delete_older(transaction, now - resources.settings.retention)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from db import line, session
+from db import leases, line, session
 from tests.fakes import LEASE, NOW
 
 
@@ -35,11 +35,11 @@ def work(engine: sa.Engine, slots: Slots) -> tuple[list[int], int]:
         fits = slots.acquire(False)
         too_many += not fits
         with session.transaction(engine) as transaction:
-            line.renew(transaction, claimed, "so far", 1, NOW, LEASE + timedelta(seconds=1))
+            leases.renew(transaction, claimed, "so far", 1, NOW, LEASE + timedelta(seconds=1))
         if fits:
             slots.release()
         with session.transaction(engine) as transaction:
-            line.finish(transaction, claimed, "answer", 1, 1, truncated=False, now=NOW)
+            leases.finish(transaction, claimed, "answer", 1, 1, truncated=False, now=NOW)
 
 
 def _left(reading: sa.orm.Session) -> int:

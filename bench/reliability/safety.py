@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from bench import backlog, claims, product
 from bench.numbers import percentile
 from bench.say import Say
-from db import line, session
+from db import leases, line, session
 from db.line import Claimed
 from db.models import Job, Step, table
 from db.states import StepState
@@ -87,11 +87,11 @@ def _without_fences() -> Iterator[None]:
     """The product's own statements, less the fence, the lease and the count of claims, written or looked at."""
     steps = table(Step)
     here = steps.c.id == sa.bindparam("step")
-    kept = line._TAKE, line._HELD, line._ANSWER, line._OURS  # noqa: SLF001 (measured without its fences)
+    kept = line._TAKE, leases._HELD, leases._ANSWER, leases._OURS  # noqa: SLF001 (measured without its fences)
     taken = {"state": StepState.RUNNING, "started_at": sa.bindparam("now", type_=steps.c.started_at.type)}
     line._TAKE = sa.update(steps).where(here).values(**taken)  # noqa: SLF001 (measured without its fences)
     held = sa.select(Step.attempt, Step.level, Step.charged, Job.state, Job.attempt.label("wanted"))
-    line._HELD = (  # noqa: SLF001 (measured without its fences)
+    leases._HELD = (  # noqa: SLF001 (measured without its fences)
         held.join(Job, Job.id == Step.job_id).where(Step.id == sa.bindparam("step")).with_for_update(of=Job)
     )
     answered = {
@@ -102,11 +102,11 @@ def _without_fences() -> Iterator[None]:
         "tokens_out": sa.bindparam("written"),
         "charged": sa.bindparam("cost"),
     }
-    line._ANSWER = sa.update(steps).where(here).values(**answered)  # noqa: SLF001 (measured without its fences)
+    leases._ANSWER = sa.update(steps).where(here).values(**answered)  # noqa: SLF001 (measured without its fences)
     try:
         yield
     finally:
-        line._TAKE, line._HELD, line._ANSWER, line._OURS = kept  # noqa: SLF001 (measured without its fences)
+        line._TAKE, leases._HELD, leases._ANSWER, leases._OURS = kept  # noqa: SLF001 (measured without its fences)
 
 
 @contextmanager
@@ -159,14 +159,16 @@ def _claim(engine: sa.Engine) -> Claimed:
 
 def _look(engine: sa.Engine, claimed: Claimed) -> None:
     with session.reading(engine) as reading:
-        assert line.is_wanted(reading, claimed)
+        assert leases.is_wanted(reading, claimed)
 
 
 def _renew(engine: sa.Engine, claimed: Claimed) -> None:
     with session.transaction(engine) as transaction:
-        assert line.renew(transaction, claimed, "so far " * 50, 50, datetime.now(UTC), timedelta(minutes=10))
+        assert leases.renew(
+            transaction, claimed, "so far " * 50, 50, datetime.now(UTC), timedelta(minutes=10)
+        )
 
 
 def _answer(engine: sa.Engine, claimed: Claimed) -> None:
     with session.transaction(engine) as transaction:
-        line.finish(transaction, claimed, "answer", 100, 50, truncated=False, now=datetime.now(UTC))
+        leases.finish(transaction, claimed, "answer", 100, 50, truncated=False, now=datetime.now(UTC))

@@ -8,7 +8,7 @@ import httpx
 
 from bot.doctor import rows
 from bot.doctor.finding import Finding, Findings, note, ok, problem
-from db import line
+from db import calls
 from tasks.infer import client, errors, gauges
 from tasks.linefile import Server
 from tasks.resources import Resources
@@ -128,7 +128,7 @@ def _answer(resources: Resources, server: Server) -> Finding:
 def _in_flight(resources: Resources, server: Server) -> int:
     try:
         with rows.reading(resources) as reading:
-            return line.in_flight(reading, server.name, resources.clock())
+            return calls.in_flight(reading, server.name, resources.clock())
     except rows.Unreadable:
         # Nobody can claim a call then.
         return 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from slack_sdk.webhook import WebhookClient
 
-from db import line, posts, session, sources
+from db import calls, posts, session, sources
 from db import people as people_rows
 from db.models import Post
 from db.posts import Work
@@ -339,7 +339,7 @@ def _wants_mention(resources: Resources, work: Work) -> bool:
 
 def _scene(resources: Resources, work: Work) -> views.Scene:
     with session.reading(resources.engine) as reading:
-        done, total = line.progress(reading, work.job)
+        done, total = calls.progress(reading, work.job)
         recipe = resources.recipes.get(work.job.recipe)
         # JSON is for nobody to read.
         prose = recipe is not None and recipe.form is None
@@ -347,8 +347,8 @@ def _scene(resources: Resources, work: Work) -> views.Scene:
         return views.Scene(
             done,
             total,
-            line.trouble(reading, work.job),
-            paused=line.paused(reading, work.job),
+            calls.trouble(reading, work.job),
+            paused=calls.paused(reading, work.job),
             most_calls=recipe.max_calls if recipe else 0,
-            written=line.preview(reading, work.job) if previews else "",
+            written=calls.preview(reading, work.job) if previews else "",
         )

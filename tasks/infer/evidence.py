@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from db.line import Answered
+from db.calls import Answered
 
 # A prompt's token costs a fraction of an answer's: prompts are read in parallel, answers written one by one.
 # Only noise depends on it: the mean stays right for any weight, as long as people's texts stay alike.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import line, posts, session
+from db import leases, posts, session
 from db.line import Claimed
 from tasks.resources import Resources
 
@@ -54,10 +54,10 @@ class Hold:
         previews = self._may_preview(text, now)
         if now - self._tried < HEARTBEAT and not previews:
             with session.reading(heartbeats) as reading:
-                return line.is_wanted(reading, self._claimed)
+                return leases.is_wanted(reading, self._claimed)
         self._tried = now
         with session.transaction(heartbeats) as transaction:
-            held = line.renew(transaction, self._claimed, text, tokens_out, now, LEASE)
+            held = leases.renew(transaction, self._claimed, text, tokens_out, now, LEASE)
             if held and previews:
                 posts.refresh_card(transaction, self._claimed.job_id)
         self._renewed = now

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.orm import Session
 
-from db import backends, line, session
+from db import backends, calls, line, session
 from db.models import Backend
 from tasks.infer import gauges
 from tasks.infer.limit import Kind, Limit, Seen, looked
@@ -31,9 +31,9 @@ def look(resources: Resources, server: Server) -> None:
         if backend is None or backend.learned is None:
             return
         seen_at = Limit.from_json(backend.learned).seen_at
-        answered = line.answered_since(reading, server.name, datetime.fromtimestamp(seen_at, UTC))
+        answered = calls.answered_since(reading, server.name, datetime.fromtimestamp(seen_at, UTC))
         waiting = line.is_due(reading, server.name, now)
-        in_flight = line.in_flight(reading, server.name, now)
+        in_flight = calls.in_flight(reading, server.name, now)
     if not (answered or waiting or in_flight):
         return
     seen = Seen(
@@ -57,7 +57,7 @@ def refused(transaction: Session, name: str, trouble: str, claimed_at: datetime,
         return False
     kind = _KINDS.get(trouble)
     if kind is not None:
-        in_flight = line.in_flight(transaction, name, now)
+        in_flight = calls.in_flight(transaction, name, now)
         _keep(backend, cut(state, kind, in_flight, claimed_at.timestamp(), now.timestamp()))
     return True
 

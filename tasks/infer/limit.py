@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from db.line import Answered
+from db.calls import Answered
 from tasks.infer.evidence import Evidence, work
 from tasks.infer.gauges import Gauges
 

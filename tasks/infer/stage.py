@@ -8,10 +8,11 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from db import backends, jobs, line, posts, session
+from db import backends, calls, jobs, leases, line, posts, session
 from db import passages as kept
 from db.jobs import NewStep
-from db.line import Claimed, LevelDone
+from db.leases import LevelDone
+from db.line import Claimed
 from db.models import Backend
 from tasks import deadman, items, passages, plan, rules
 from tasks.infer import client, errors, hold, learn
@@ -123,7 +124,7 @@ def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answe
 def _is_read_in_slack(resources: Resources, claimed: Claimed) -> bool:
     """Whether what the model writes is an answer that people can read as it comes: no part of one, and no JSON."""
     recipe = resources.recipes.get(claimed.recipe)
-    prose = recipe is not None and recipe.form is None and claimed.kind in line.WHOLE
+    prose = recipe is not None and recipe.form is None and claimed.kind in calls.WHOLE
     return prose and any(posts.is_slack(lane) for lane in claimed.lanes)
 
 
@@ -196,14 +197,14 @@ def _finish(resources: Resources, server: Server, claimed: Claimed, answer: clie
     tokens_out = answer.tokens_out or tokens.estimate(answer.text)
     schema = _schema(resources, claimed)
     checked = form.check(schema, answer.text) if schema is not None else None
-    if isinstance(checked, form.Bad) and not (claimed.kind == line.REPAIR and claimed.items):
+    if isinstance(checked, form.Bad) and not (claimed.kind == leases.REPAIR and claimed.items):
         _mend(resources, server, claimed, answer.text, checked, tokens_out)
         return
 
     # Of items that were asked for twice, those that fit are taken; the others have no answer.
     def record(transaction: Session) -> int:
         now = resources.clock()
-        done = line.finish(transaction, claimed, answer.text, tokens_in, tokens_out, answer.truncated, now)
+        done = leases.finish(transaction, claimed, answer.text, tokens_in, tokens_out, answer.truncated, now)
         recipe = _recipe(resources, claimed)
         return _go_on(resources, transaction, server, recipe, done, now) if done is not None else 0
 
@@ -217,15 +218,15 @@ def _mend(
     resources: Resources, server: Server, claimed: Claimed, answer: str, bad: form.Bad, tokens_out: int
 ) -> None:
     """An answer breaks its form: ask once more, or tell the person what there is of it."""
-    log.info("step.bad_form", problems=len(bad.problems), repaired=claimed.kind == line.REPAIR)
+    log.info("step.bad_form", problems=len(bad.problems), repaired=claimed.kind == leases.REPAIR)
     with session.transaction(resources.engine) as transaction:
         now = resources.clock()
-        if claimed.kind != line.REPAIR:
+        if claimed.kind != leases.REPAIR:
             shown = sum(picture["tokens"] for picture in claimed.pictures)
             again = plan.repair(claimed.messages, answer, bad, claimed.max_tokens, server.context - shown)
-            line.ask_again(transaction, claimed, again.messages, again.tokens_in + shown, tokens_out, now)
+            leases.ask_again(transaction, claimed, again.messages, again.tokens_in + shown, tokens_out, now)
             return
-        job = line.abandon(transaction, claimed, now)
+        job = leases.abandon(transaction, claimed, now)
         if job is not None:
             jobs.fail(transaction, job, "bad_form", {"recipe": job.recipe}, now, partial=answer)
 
@@ -302,7 +303,7 @@ def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.L
             asked = timedelta(0)
         before = transaction.get_one(Backend, backend).trouble
         news = backends.pause(transaction, backend, trouble, now, asked, LONGEST_PAUSE)
-        line.give_back(transaction, claimed, now, until=now, attempt_used=False)
+        leases.give_back(transaction, claimed, now, until=now, attempt_used=False)
         if news and backends.PROBED & {before, trouble}:
             # Cards speak of a server that is away, and not of one that is full.
             posts.refresh_cards_in(transaction, backend)
@@ -332,7 +333,7 @@ def _stopped(resources: Resources, claimed: Claimed) -> None:
 
     def record(transaction: Session) -> None:
         now = resources.clock()
-        line.give_back(transaction, claimed, now, until=now, attempt_used=False)
+        leases.give_back(transaction, claimed, now, until=now, attempt_used=False)
 
     session.persist(resources.engine, record)
     log.info("step.stopped")
@@ -350,9 +351,9 @@ def _failed(resources: Resources, backend: str, claimed: Claimed, error: errors.
         most = MOST_ATTEMPTS_BESIDE_OTHERS if suspect else MOST_ATTEMPTS
         if isinstance(error, errors.Broken) and claimed.attempts + 1 < most:
             pause = AFTER_BROKEN * 2**claimed.attempts if suspect else AFTER_BROKEN
-            line.give_back(transaction, claimed, now, until=now + pause, attempt_used=True)
+            leases.give_back(transaction, claimed, now, until=now + pause, attempt_used=True)
             return
-        job = line.abandon(transaction, claimed, now)
+        job = leases.abandon(transaction, claimed, now)
         if job is None:
             return
         if isinstance(error, errors.Broken):

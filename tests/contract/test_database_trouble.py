@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, line, postgresql, session
+from db import jobs, leases, line, postgresql, session
 from db.models import Job, Step
 from db.states import JobState
 from tasks.catalogue import say
@@ -65,7 +65,7 @@ def test_an_answer_outlives_a_connection_that_is_cut_in_mid_transaction(postgres
     cuts = iter([True])
 
     def record(transaction: sa.orm.Session) -> None:
-        done = line.finish(transaction, claimed, "It began late.", 1, 1, truncated=False, now=NOW)
+        done = leases.finish(transaction, claimed, "It began late.", 1, 1, truncated=False, now=NOW)
         assert done is not None
         if next(cuts, False):
             cut(postgres_engine, transaction)
@@ -201,7 +201,7 @@ def test_a_full_disk_takes_no_answer_and_loses_none(sqlite_engine: sa.Engine) ->
 
     def record(transaction: sa.orm.Session) -> None:
         answer = "An answer. " * 10_000
-        assert line.finish(transaction, claimed, answer, 1, 1, truncated=False, now=NOW) is not None
+        assert leases.finish(transaction, claimed, answer, 1, 1, truncated=False, now=NOW) is not None
 
     def record_without_room(transaction: sa.orm.Session) -> None:
         pages = transaction.scalar(sa.text("PRAGMA page_count"))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import backends, jobs, line, session, turns
+from db import backends, jobs, leases, line, session, turns
 from db.line import Claimed
 from db.models import Job, Step, Turn
 from db.states import StepState
@@ -46,7 +46,7 @@ def claim(engine: sa.Engine, now: datetime = NOW) -> Claimed:
 
 
 def finish(engine: sa.Engine, claimed: Claimed, out: int = 0, now: datetime = NOW) -> None:
-    do(engine, line.finish, claimed, "yes", claimed.tokens_in, out, False, now)
+    do(engine, leases.finish, claimed, "yes", claimed.tokens_in, out, False, now)
 
 
 def who(engine: sa.Engine, claimed: Claimed) -> str:
@@ -128,7 +128,7 @@ def test_a_long_call_that_fails_in_the_end_brings_no_credit_for_its_time(engine:
     long = claim(engine)
     ask(engine, "HERE", steps=60)
     served(engine, 30)
-    do(engine, line.give_back, long, NOW, NOW, attempt_used=True)
+    do(engine, leases.give_back, long, NOW, NOW, attempt_used=True)
     ask(engine, "LONG", steps=20)
     order = served(engine, 12)
     # One more, for the call that was not answered.
@@ -139,7 +139,7 @@ def test_a_step_given_back_at_once_keeps_its_place_before_others(engine: sa.Engi
     ask(engine, "FIRST")
     first = claim(engine)
     ask(engine, "SECOND", steps=3)
-    do(engine, line.give_back, first, NOW, NOW, attempt_used=False)
+    do(engine, leases.give_back, first, NOW, NOW, attempt_used=False)
     assert claim(engine).step_id == first.step_id
 
 
@@ -157,7 +157,7 @@ def test_words_count_while_they_are_written(engine: sa.Engine):
     ask(engine, "READS", steps=5)
     writing = claim(engine)
     assert who(engine, writing) == "WRITES"
-    assert do(engine, line.renew, writing, "so far", 50, NOW, LEASE)
+    assert do(engine, leases.renew, writing, "so far", 50, NOW, LEASE)
     assert service(engine, "WRITES") == 110
     assert [who(engine, claim(engine)) for _ in range(2)] == ["READS", "READS"]
 
@@ -166,7 +166,7 @@ def test_the_servers_own_count_is_what_is_charged_in_the_end(engine: sa.Engine):
     ask(engine, "A", tokens_in=1000)
     claimed = claim(engine)
     assert service(engine, "A") == 1000
-    do(engine, line.finish, claimed, "yes", 7, 3, False, NOW)
+    do(engine, leases.finish, claimed, "yes", 7, 3, False, NOW)
     assert service(engine, "A") == 13
 
 
@@ -174,12 +174,12 @@ def test_the_servers_own_count_is_what_is_charged_in_the_end(engine: sa.Engine):
 def test_a_call_without_an_answer_costs_nothing(engine: sa.Engine, how: str):
     ask(engine, "A", rank=Rank(weight=2))
     claimed = claim(engine)
-    assert do(engine, line.renew, claimed, "half", 50, NOW, LEASE)
+    assert do(engine, leases.renew, claimed, "half", 50, NOW, LEASE)
     assert service(engine, "A") == 55
     if how == "freed":
-        do(engine, line.free_dead, NOW + MINUTE, 3)
+        do(engine, leases.free_dead, NOW + MINUTE, 3)
     else:
-        do(engine, line.give_back, claimed, NOW, NOW, attempt_used=True)
+        do(engine, leases.give_back, claimed, NOW, NOW, attempt_used=True)
     [turn] = rows(engine, Turn)
     assert (turn.service, turn.in_line) == (0, True)
     assert [step.charged for step in rows(engine, Step)] == [0]
@@ -188,7 +188,7 @@ def test_a_call_without_an_answer_costs_nothing(engine: sa.Engine, how: str):
 def test_a_call_that_its_person_cancelled_keeps_its_price(engine: sa.Engine):
     job = ask(engine, "A")
     claimed = claim(engine)
-    do(engine, line.renew, claimed, "half", 50, NOW, LEASE)
+    do(engine, leases.renew, claimed, "half", 50, NOW, LEASE)
     do(engine, jobs.cancel, job, NOW)
     finish(engine, claimed, out=500)
     assert service(engine, "A") == 110
@@ -387,7 +387,7 @@ def test_workers_at_once_keep_the_counters_exact(engine: sa.Engine):
     def work(_: int) -> int:
         done = 0
         while claimed := do(engine, line.claim, "main", NOW, timedelta(hours=1)):
-            do(engine, line.renew, claimed, "so far", 5, NOW, timedelta(hours=1))
+            do(engine, leases.renew, claimed, "so far", 5, NOW, timedelta(hours=1))
             finish(engine, claimed, out=10)
             done += 1
         return done

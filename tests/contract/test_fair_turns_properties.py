@@ -30,7 +30,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from db import backends, jobs, line, session, turns
+from db import backends, jobs, leases, line, session, turns
 from db.line import Claimed
 from db.models import Base, Job, Step, Turn
 from db.states import StepState
@@ -252,7 +252,7 @@ class Line(RuleBasedStateMachine):
         one, call = self.pick(which)
         assert call.claimed is not None
         holds = call.lease_until > self.now and call.job in self.open
-        assert do(self.engine, line.renew, call.claimed, "so far", out, self.now, LEASE) == holds
+        assert do(self.engine, leases.renew, call.claimed, "so far", out, self.now, LEASE) == holds
         if holds:
             call.lease_until = self.now + LEASE
             self.charge(one, call, max(call.charged, call.tokens_in * INPUT + out * OUTPUT))
@@ -264,7 +264,7 @@ class Line(RuleBasedStateMachine):
         one, call = self.pick(which)
         assert call.claimed is not None
         with session.transaction(self.engine) as transaction:
-            done = line.finish(transaction, call.claimed, "yes", tokens_in, out, False, self.now)
+            done = leases.finish(transaction, call.claimed, "yes", tokens_in, out, False, self.now)
             if done is not None and reduce:
                 steps = [a_step(tokens_in=tokens_in)]
                 jobs.add_steps(transaction, done.job, "main", done.level + 1, steps, self.now, one.rank)
@@ -290,7 +290,7 @@ class Line(RuleBasedStateMachine):
         one, call = self.pick(which)
         assert call.claimed is not None
         until = self.now + late * SECOND
-        assert do(self.engine, line.give_back, call.claimed, self.now, until, used)
+        assert do(self.engine, leases.give_back, call.claimed, self.now, until, used)
         self.lost.append(call.claimed)
         if call.job in self.open:
             self.back(one, call)
@@ -305,7 +305,7 @@ class Line(RuleBasedStateMachine):
         _, call = self.pick(which)
         assert call.claimed is not None
         with session.transaction(self.engine) as transaction:
-            job = line.abandon(transaction, call.claimed, self.now)
+            job = leases.abandon(transaction, call.claimed, self.now)
             assert (job is not None) == (call.job in self.open)
             if job is not None:
                 jobs.fail(transaction, job, "bug", {}, self.now)
@@ -319,13 +319,13 @@ class Line(RuleBasedStateMachine):
     def come_late(self, which: int, how: str) -> None:
         claimed = self.lost[which % len(self.lost)]
         if how == "renew":
-            assert not do(self.engine, line.renew, claimed, "late", 1000, self.now, LEASE)
+            assert not do(self.engine, leases.renew, claimed, "late", 1000, self.now, LEASE)
         elif how == "finish":
-            assert do(self.engine, line.finish, claimed, "late", 1000, 1000, False, self.now) is None
+            assert do(self.engine, leases.finish, claimed, "late", 1000, 1000, False, self.now) is None
         elif how == "give back":
-            assert not do(self.engine, line.give_back, claimed, self.now, self.now, True)
+            assert not do(self.engine, leases.give_back, claimed, self.now, self.now, True)
         else:
-            assert do(self.engine, line.abandon, claimed, self.now) is None
+            assert do(self.engine, leases.abandon, claimed, self.now) is None
         self.agree()
 
     @rule(times=st.integers(2, 5), out=tokens)
@@ -360,7 +360,7 @@ class Line(RuleBasedStateMachine):
     @rule()
     def free_dead(self) -> None:
         dead = [(one, call) for one, call in self.running() if call.lease_until <= self.now]
-        freed = do(self.engine, line.free_dead, self.now, 1000)
+        freed = do(self.engine, leases.free_dead, self.now, 1000)
         assert freed == (["main"] if dead else [])
         before = {id(one): one.service for one in self.people.values()}
         for one, call in dead:
@@ -493,7 +493,7 @@ def test_people_who_wait_all_the_time_are_served_alike_within_the_bound(quick_en
                 flying.append(claimed)
             done = flying.pop(0)
             name = owner[done.job_id]
-            do(engine, line.finish, done, "yes", *size[name], False, NOW)
+            do(engine, leases.finish, done, "yes", *size[name], False, NOW)
             served[name] += cost[name] / PEOPLE[name].weight
             apart = max(served.values()) - min(served.values())
             assert apart <= 2 * limit * dearest / 0.5

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from db import events, jobs, line
+from db import calls, events, jobs, leases, line
 from db.models import Job, Post, Step
 from db.states import JobState, Origin, PostKind, PostState, StepState
 from tests.fakes import (
@@ -108,12 +108,12 @@ def test_a_call_of_the_last_attempt_keeps_its_slot_and_says_nothing_in_the_next(
     assert new is not None
     assert do(engine, line.claim, "main", NOW, LEASE) is None
     # Its worker is told to stop, and its answer belongs to nothing.
-    assert not do(engine, line.renew, old, "old", 1, NOW, LEASE)
-    assert do(engine, line.finish, old, "old", 1, 1, False, NOW) is None
+    assert not do(engine, leases.renew, old, "old", 1, NOW, LEASE)
+    assert do(engine, leases.finish, old, "old", 1, 1, False, NOW) is None
     assert the(engine, Step, old.step_id).state is StepState.CANCELLED
     assert do(engine, line.claim, "main", NOW, LEASE) is not None
     assert the(engine, Job, job.id).state is JobState.RUNNING
-    assert do(engine, line.progress, the(engine, Job, job.id)) == (0, 2)
+    assert do(engine, calls.progress, the(engine, Job, job.id)) == (0, 2)
 
 
 @pytest.mark.parametrize("leave", ["give_back", "abandon", "die"])
@@ -129,14 +129,14 @@ def test_a_call_of_the_last_attempt_leaves_without_a_trace(engine: sa.Engine, le
     new = do(engine, line.claim, "main", NOW, 9 * LEASE)
     assert new is not None
     if leave == "give_back":
-        assert do(engine, line.give_back, old, NOW, NOW, False)
+        assert do(engine, leases.give_back, old, NOW, NOW, False)
     elif leave == "abandon":
-        assert do(engine, line.abandon, old, NOW) is None
+        assert do(engine, leases.abandon, old, NOW) is None
     else:
-        do(engine, line.free_dead, NOW + LEASE, 1)
+        do(engine, leases.free_dead, NOW + LEASE, 1)
     assert the(engine, Step, old.step_id).state is StepState.CANCELLED
     assert the(engine, Job, job.id).state is JobState.RUNNING
-    done = do(engine, line.finish, new, "new", 1, 1, False, NOW)
+    done = do(engine, leases.finish, new, "new", 1, 1, False, NOW)
     assert done is not None
     assert done.answers == ["new"]
 

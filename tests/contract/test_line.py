@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import events, jobs, line
+from db import events, jobs, leases, line
 from db.models import Backend, Job, Step
 from db.states import JobState, StepState
 from db.turns import Rank
@@ -56,7 +56,7 @@ def test_a_finished_call_gives_its_slot_to_the_next(engine: sa.Engine):
     assert first is not None
     assert claim(engine) is not None
     assert claim(engine) is None
-    do(engine, line.finish, first, "yes", 1, 1, False, NOW)
+    do(engine, leases.finish, first, "yes", 1, 1, False, NOW)
     third = claim(engine)
     assert third is not None
     assert third.job_id == made[2]
@@ -143,7 +143,7 @@ def test_a_lease_that_ran_out_is_not_renewed_when_its_slot_may_be_gone(engine: s
     assert slow is not None
     late = NOW + LEASE
     assert claim(engine, late) is not None
-    assert not do(engine, line.renew, slow, "so far", 1, late, LEASE)
+    assert not do(engine, leases.renew, slow, "so far", 1, late, LEASE)
     with engine.connect() as connection:
         live = sa.select(sa.func.count()).select_from(Step).where(Step.lease_until > late)
         assert connection.scalar(live) == 1

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from db import events, jobs, line
+from db import calls, events, jobs, leases, line
 from db.models import Job, Post, Step
 from db.states import JobState, PostKind, StepState
 from tests.fakes import LEASE, MINUTE, NOW, SECOND, a_step, at_once, declare, do, in_line, rows, the
@@ -23,13 +23,13 @@ def claim(engine: sa.Engine, now=NOW) -> line.Claimed:
 
 
 def finish(engine: sa.Engine, claimed: line.Claimed, answer: str = "yes", truncated: bool = False):
-    return do(engine, line.finish, claimed, answer, 7, 3, truncated, NOW)
+    return do(engine, leases.finish, claimed, answer, 7, 3, truncated, NOW)
 
 
 def test_a_renewed_lease_lasts_longer_and_keeps_the_words_so_far(engine: sa.Engine):
     in_line(engine)
     claimed = claim(engine)
-    assert do(engine, line.renew, claimed, "so far", 2, NOW + SECOND, LEASE)
+    assert do(engine, leases.renew, claimed, "so far", 2, NOW + SECOND, LEASE)
     step = the(engine, Step, claimed.step_id)
     assert (step.answer, step.tokens_out, step.lease_until) == ("so far", 2, NOW + SECOND + LEASE)
 
@@ -38,7 +38,7 @@ def test_a_renewed_lease_lasts_longer_and_keeps_the_words_so_far(engine: sa.Engi
 def test_whoever_lost_a_step_changes_nothing(engine: sa.Engine, holder: str):
     job = in_line(engine)
     lost = claim(engine)
-    do(engine, line.free_dead, LATER, 3)
+    do(engine, leases.free_dead, LATER, 3)
     if holder == "another worker":
         assert claim(engine, LATER).step_id == lost.step_id
 
@@ -55,10 +55,10 @@ def test_whoever_lost_a_step_changes_nothing(engine: sa.Engine, holder: str):
         )
 
     before = looks()
-    assert not do(engine, line.renew, lost, "late", 9, LATER, LEASE)
+    assert not do(engine, leases.renew, lost, "late", 9, LATER, LEASE)
     assert finish(engine, lost, "late") is None
-    assert not do(engine, line.give_back, lost, LATER, LATER + MINUTE, True)
-    assert do(engine, line.abandon, lost, LATER) is None
+    assert not do(engine, leases.give_back, lost, LATER, LATER + MINUTE, True)
+    assert do(engine, leases.abandon, lost, LATER) is None
     assert looks() == before
 
 
@@ -67,8 +67,8 @@ def test_a_step_that_is_finished_stays_as_it_is(engine: sa.Engine):
     claimed = claim(engine)
     finish(engine, claimed, "first")
     assert finish(engine, claimed, "second") is None
-    assert not do(engine, line.renew, claimed, "third", 1, NOW, LEASE)
-    assert not do(engine, line.give_back, claimed, NOW, NOW, True)
+    assert not do(engine, leases.renew, claimed, "third", 1, NOW, LEASE)
+    assert not do(engine, leases.give_back, claimed, NOW, NOW, True)
     step = the(engine, Step, claimed.step_id)
     assert (step.state, step.answer, step.tokens_in, step.tokens_out) == (StepState.DONE, "first", 7, 3)
 
@@ -77,8 +77,8 @@ def test_a_step_given_back_is_the_first_in_line_again(engine: sa.Engine):
     first = in_line(engine)
     in_line(engine)
     claimed = claim(engine)
-    do(engine, line.renew, claimed, "half", 5, NOW, LEASE)
-    assert do(engine, line.give_back, claimed, NOW, NOW + SECOND, attempt_used=False)
+    do(engine, leases.renew, claimed, "half", 5, NOW, LEASE)
+    assert do(engine, leases.give_back, claimed, NOW, NOW + SECOND, attempt_used=False)
     step = the(engine, Step, claimed.step_id)
     assert (step.state, step.not_before, step.lease_until) == (StepState.WAITING, NOW + SECOND, None)
     assert (step.answer, step.tokens_out, step.attempts, step.claims) == ("", 0, 0, 0)
@@ -90,16 +90,16 @@ def test_a_step_given_back_is_the_first_in_line_again(engine: sa.Engine):
 def test_an_attempt_is_used_only_when_the_caller_says_so(engine: sa.Engine):
     in_line(engine)
     for used in (False, True, True):
-        do(engine, line.give_back, claim(engine), NOW, NOW, attempt_used=used)
+        do(engine, leases.give_back, claim(engine), NOW, NOW, attempt_used=used)
     assert claim(engine).attempts == 2
 
 
 def test_a_job_runs_as_long_as_one_of_its_steps_does(engine: sa.Engine):
     job = in_line(engine, steps=2)
     first, second = claim(engine), claim(engine)
-    do(engine, line.give_back, first, NOW, NOW, attempt_used=False)
+    do(engine, leases.give_back, first, NOW, NOW, attempt_used=False)
     assert the(engine, Job, job.id).state is JobState.RUNNING
-    do(engine, line.give_back, second, NOW, NOW, attempt_used=False)
+    do(engine, leases.give_back, second, NOW, NOW, attempt_used=False)
     assert the(engine, Job, job.id).state is JobState.WAITING
 
 
@@ -108,7 +108,7 @@ def test_the_last_answer_of_a_level_brings_all_of_them_in_order(engine: sa.Engin
     one, two, three = claim(engine), claim(engine), claim(engine)
     assert finish(engine, three, "c", truncated=True) is None
     assert finish(engine, one, "a") is None
-    assert do(engine, line.progress, the(engine, Job, job.id)) == (2, 3)
+    assert do(engine, calls.progress, the(engine, Job, job.id)) == (2, 3)
     done = finish(engine, two, "b")
     assert done is not None
     assert (done.job.id, done.level, list(done.answers), done.truncated) == (job.id, 0, ["a", "b", "c"], True)
@@ -121,7 +121,7 @@ def test_a_level_counts_for_itself(engine: sa.Engine):
     done = finish(engine, claim(engine), "b")
     assert done is not None
     assert (done.level, list(done.answers), done.truncated) == (1, ["b"], False)
-    assert do(engine, line.progress, the(engine, Job, job.id)) == (2, 2)
+    assert do(engine, calls.progress, the(engine, Job, job.id)) == (2, 2)
 
 
 @pytest.mark.parametrize("steps", [2, 4])
@@ -146,8 +146,8 @@ def test_a_running_step_of_an_ended_job_is_stopped_and_frees_its_slot(engine: sa
     # The slot is taken until the stream is closed.
     in_line(engine)
     assert do(engine, line.claim, "main", NOW, LEASE) is None
-    assert not do(engine, line.renew, claimed, "more", 1, NOW, LEASE)
-    assert do(engine, line.give_back, claimed, NOW, NOW, attempt_used=False)
+    assert not do(engine, leases.renew, claimed, "more", 1, NOW, LEASE)
+    assert do(engine, leases.give_back, claimed, NOW, NOW, attempt_used=False)
     assert {step.state for step in rows(engine, Step, job_id=job.id)} == {StepState.CANCELLED}
     assert do(engine, line.claim, "main", NOW, LEASE) is not None
 
@@ -172,7 +172,7 @@ def test_cancelling_races_with_the_last_answer_and_one_of_them_wins(engine: sa.E
                 return do(engine, jobs.cancel, job_id, NOW)
 
             def answer(session: sa.orm.Session) -> bool:
-                done = line.finish(session, claimed, "yes", 1, 1, truncated=False, now=NOW)
+                done = leases.finish(session, claimed, "yes", 1, 1, truncated=False, now=NOW)
                 if done:
                     jobs.answer(session, done.job, "yes", truncated=False, now=NOW)
                 return done is not None
@@ -188,23 +188,23 @@ def test_cancelling_races_with_the_last_answer_and_one_of_them_wins(engine: sa.E
 def test_an_abandoned_step_leaves_its_job_to_be_ended(engine: sa.Engine):
     job = in_line(engine)
     claimed = claim(engine)
-    left = do(engine, line.abandon, claimed, NOW)
+    left = do(engine, leases.abandon, claimed, NOW)
     assert left is not None
     assert left.id == job.id
     assert the(engine, Step, claimed.step_id).state is StepState.CANCELLED
     in_line(engine)
     second = claim(engine)
     do(engine, jobs.cancel, second.job_id, NOW)
-    assert do(engine, line.abandon, second, NOW) is None
+    assert do(engine, leases.abandon, second, NOW) is None
 
 
 def test_dead_leases_go_back_in_line_and_live_ones_stay(engine: sa.Engine):
     dead_job, live_job = in_line(engine), in_line(engine)
     dead, live = claim(engine), claim(engine)
-    do(engine, line.renew, live, "", 0, NOW + SECOND, LEASE)
-    assert do(engine, line.free_dead, LATER - SECOND, 3) == []
-    assert do(engine, line.free_dead, LATER, 3) == ["main"]
-    assert do(engine, line.free_dead, LATER, 3) == []
+    do(engine, leases.renew, live, "", 0, NOW + SECOND, LEASE)
+    assert do(engine, leases.free_dead, LATER - SECOND, 3) == []
+    assert do(engine, leases.free_dead, LATER, 3) == ["main"]
+    assert do(engine, leases.free_dead, LATER, 3) == []
     assert the(engine, Step, dead.step_id).state is StepState.WAITING
     assert the(engine, Step, live.step_id).state is StepState.RUNNING
     assert the(engine, Job, dead_job.id).state is JobState.WAITING
@@ -219,7 +219,7 @@ def test_three_dead_claims_of_a_step_end_its_job(engine: sa.Engine):
         assert the(engine, Job, job.id).state is JobState.WAITING
         claim(engine, now)
         now += LEASE
-        do(engine, line.free_dead, now, 3)
+        do(engine, leases.free_dead, now, 3)
     after = the(engine, Job, job.id)
     assert (after.state, after.error) == (JobState.FAILED, "bug")
     assert [post.kind for post in rows(engine, Post)] == [PostKind.CARD, PostKind.FAILURE]
@@ -241,16 +241,16 @@ def test_who_only_stood_beside_a_job_that_kills_its_worker_is_answered(engine: s
     for _ in range(2):
         assert len(all_that_can_be()) == 6
         now += LEASE
-        do(engine, line.free_dead, now, 3)
+        do(engine, leases.free_dead, now, 3)
     for _ in range(6):
-        do(engine, line.free_dead, now, 3)
+        do(engine, leases.free_dead, now, 3)
         [alone] = all_that_can_be()
         assert all_that_can_be() == []
         if alone.job_id == killer.id:
             now += LEASE
         else:
             finish(engine, alone)
-    do(engine, line.free_dead, now, 3)
+    do(engine, leases.free_dead, now, 3)
     assert the(engine, Job, killer.id).error == "bug"
     assert {the(engine, Job, job.id).state for job in others} == {JobState.RUNNING}
     assert {step.state for step in rows(engine, Step) if step.job_id != killer.id} == {StepState.DONE}
@@ -263,20 +263,20 @@ def test_an_ended_job_does_not_wait_for_the_last_claim_of_another(engine: sa.Eng
     for _ in range(2):
         claim(engine, now), claim(engine, now)
         now += LEASE
-        do(engine, line.free_dead, now, 3)
+        do(engine, leases.free_dead, now, 3)
     steps = {step.job_id: step.state for step in rows(engine, Step)}
     waits = next(job for job in (first, second) if steps[job.id] is StepState.RUNNING)
     do(engine, jobs.cancel, waits.id, now)
-    do(engine, line.free_dead, now, 3)
+    do(engine, leases.free_dead, now, 3)
     assert [step.state for step in rows(engine, Step, job_id=waits.id)] == [StepState.CANCELLED]
 
 
 def test_claims_that_were_given_back_do_not_count_as_dead(engine: sa.Engine):
     job = in_line(engine)
     for _ in range(5):
-        do(engine, line.give_back, claim(engine), NOW, NOW, attempt_used=False)
+        do(engine, leases.give_back, claim(engine), NOW, NOW, attempt_used=False)
     claim(engine)
-    do(engine, line.free_dead, LATER, 3)
+    do(engine, leases.free_dead, LATER, 3)
     assert the(engine, Job, job.id).state is JobState.WAITING
 
 
@@ -284,5 +284,5 @@ def test_the_dead_lease_of_an_ended_job_is_cleared_away(engine: sa.Engine):
     job = in_line(engine)
     claimed = claim(engine)
     do(engine, jobs.cancel, job.id, NOW)
-    do(engine, line.free_dead, LATER, 3)
+    do(engine, leases.free_dead, LATER, 3)
     assert the(engine, Step, claimed.step_id).state is StepState.CANCELLED

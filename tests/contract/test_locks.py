@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from db import backends, jobs, line, postgresql, posts, session
+from db import backends, calls, jobs, leases, line, postgresql, posts, session
 from db.models import Backend, Job, Step
 from db.states import JobState, StepState
 from tasks.sweep import sweep
@@ -55,7 +55,7 @@ def test_a_new_level_does_not_cross_the_news_of_a_broken_server(postgres_engine:
             posts.refresh_cards_in(pausing, "main")
 
     with ThreadPoolExecutor(1) as pool, session.transaction(engine) as finishing:
-        done = line.finish(finishing, claimed, "a", 1, 1, truncated=False, now=NOW)
+        done = leases.finish(finishing, claimed, "a", 1, 1, truncated=False, now=NOW)
         assert done is not None
         pausing = pool.submit(trouble)
         assert paused.wait(20)
@@ -63,7 +63,7 @@ def test_a_new_level_does_not_cross_the_news_of_a_broken_server(postgres_engine:
         jobs.add_steps(finishing, done.job, "main", 1, [a_step()], NOW)
         finishing.commit()
         pausing.result(timeout=20)
-    assert do(engine, line.progress, the(engine, Job, job.id)) == (1, 2)
+    assert do(engine, calls.progress, the(engine, Job, job.id)) == (1, 2)
     assert the(engine, Backend, "main").trouble == "down"
 
 
@@ -75,11 +75,11 @@ def test_freeing_two_calls_of_one_person_does_not_cross_the_answer_to_one_of_the
     claimed = [do(engine, line.claim, "main", NOW, LEASE) for _ in range(2)]
     [late] = [one for one in claimed if one is not None and one.job_id == second]
     with ThreadPoolExecutor(1) as pool, session.transaction(engine) as finishing:
-        # What line.finish does first, with the sweep in the middle.
+        # What leases.finish does first, with the sweep in the middle.
         finishing.get_one(Job, second, with_for_update=True)
-        freeing = pool.submit(do, engine, line.free_dead, NOW + LEASE, 3)
+        freeing = pool.submit(do, engine, leases.free_dead, NOW + LEASE, 3)
         until(lambda: blocked(engine, freeing))
-        assert line.finish(finishing, late, "a", 1, 1, truncated=False, now=NOW) is not None
+        assert leases.finish(finishing, late, "a", 1, 1, truncated=False, now=NOW) is not None
         finishing.commit()
         assert freeing.result(timeout=20) == ["main"]
     assert the(engine, Job, first).state is JobState.WAITING
@@ -91,9 +91,9 @@ def test_an_answer_that_waited_for_the_sweep_finds_its_step_gone(postgres_engine
     claimed = do(engine, line.claim, "main", NOW, LEASE)
     assert claimed is not None
     with ThreadPoolExecutor(1) as pool, session.transaction(engine) as freeing:
-        assert line.free_dead(freeing, NOW + LEASE, 3) == ["main"]
+        assert leases.free_dead(freeing, NOW + LEASE, 3) == ["main"]
         freeing.flush()
-        late = pool.submit(do, engine, line.finish, claimed, "late", 1, 1, truncated=False, now=NOW + LEASE)
+        late = pool.submit(do, engine, leases.finish, claimed, "late", 1, 1, truncated=False, now=NOW + LEASE)
         until(lambda: blocked(engine, late))
         freeing.commit()
         assert late.result(timeout=20) is None

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.owners import command
 from db import __main__ as database
-from db import backends, jobs, line, session
+from db import backends, calls, jobs, leases, line, session
 from db.models import Backend, Change, Job, Rule
 from db.states import JobState
 from tasks.catalogue import say
@@ -272,10 +272,10 @@ def test_a_paused_backend_serves_nobody_until_it_is_resumed(door: Door) -> None:
     assert fakes.do(engine, line.claim, "main", NOW, fakes.LEASE) is None
     assert not fakes.do(engine, line.is_due, "main", NOW)
     assert fakes.do(engine, line.callable_steps, NOW) == {}
-    assert fakes.do(engine, line.paused, fakes.the(engine, Job, job.id)) == "Back at noon."
+    assert fakes.do(engine, calls.paused, fakes.the(engine, Job, job.id)) == "Back at noon."
     assert all(post.revision > shown[post.id] for post in door.posts())
     ordered(door, "resume main")
-    assert fakes.do(engine, line.paused, fakes.the(engine, Job, job.id)) is None
+    assert fakes.do(engine, calls.paused, fakes.the(engine, Job, job.id)) is None
     assert fakes.do(engine, line.callable_steps, NOW) == {"main": 1}
     assert fakes.do(engine, line.claim, "main", NOW, fakes.LEASE) is not None
 
@@ -322,7 +322,7 @@ def test_the_numbers_of_a_day(door: Door) -> None:
     with session.transaction(engine) as transaction:
         claimed = line.claim(transaction, "main", NOW - timedelta(hours=1), fakes.LEASE)
         assert claimed is not None
-        done = line.finish(transaction, claimed, "Short.", 100, 20, False, NOW)
+        done = leases.finish(transaction, claimed, "Short.", 100, 20, False, NOW)
         assert done is not None
         jobs.answer(transaction, done.job, "Short.", False, NOW)
     failed = fakes.accepted(engine, created_at=NOW)

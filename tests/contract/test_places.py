@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import backends, jobs, line, places, session
+from db import backends, jobs, leases, line, places, session
 from db.jobs import NewStep
 from db.models import Backend, Job, Post, Step
 from db.places import NOWHERE, Place
@@ -43,7 +43,7 @@ def answer(engine: sa.Engine, out: int = 10, seconds: float = 10, now: datetime 
     claimed = do(engine, line.claim, "main", now, timedelta(hours=1))
     assert claimed is not None
     end = now + timedelta(seconds=seconds)
-    do(engine, line.finish, claimed, "yes", claimed.tokens_in, out, False, end)
+    do(engine, leases.finish, claimed, "yes", claimed.tokens_in, out, False, end)
     return claimed.job_id
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, line, passages, places, session, sources, turns
+from db import jobs, leases, line, passages, places, session, sources, turns
 from db.jobs import NewStep
 from db.models import Job, Passage, Source, Step, Turn
 from db.states import JobState, StepState
@@ -91,7 +91,7 @@ def test_how_long_a_held_plan_would_take_is_told_from_the_latest_calls(engine: s
     other = held(engine, steps=1)
     do(engine, jobs.confirm, other.id, 1, NOW, MINUTE)
     claimed = do(engine, line.claim, "main", NOW, LEASE)
-    do(engine, line.finish, claimed, "said", 10, 5, False, NOW + 10 * SECOND)
+    do(engine, leases.finish, claimed, "said", 10, 5, False, NOW + 10 * SECOND)
     job = held(engine)
     do(engine, places.estimate, job.id, "main", 3, NOW + 11 * SECOND)
     after = the(engine, Job, job.id)

@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from db import leases, models, states
 from db import line as db_line
-from db import models, states
 from playground import line
 from tests import fakes, services
 
@@ -87,8 +87,8 @@ def test_who_shares_the_line_and_in_which_order(engine: sa.Engine, look: Any) ->
         fakes.in_line(engine, steps=2, requester="UFLOOD")
     light = fakes.in_line(engine, requester="ULIGHT")
     taken = [_claim(engine, 0), _claim(engine, 1)]
-    fakes.do(engine, db_line.finish, taken[0], "Yes.", 12, 30, False, _at(5))
-    fakes.do(engine, db_line.renew, taken[1], "Well", 7, _at(5), fakes.LEASE)
+    fakes.do(engine, leases.finish, taken[0], "Yes.", 12, 30, False, _at(5))
+    fakes.do(engine, leases.renew, taken[1], "Well", 7, _at(5), fakes.LEASE)
     fakes.set_row(engine, models.Job, light.id, ahead=2, left_from=15, left_to=60)
 
     seen = look()
@@ -128,7 +128,7 @@ def test_people_come_next_in_turns(engine: sa.Engine, look: Any) -> None:
     served = []
     while (taken := _claim(engine, len(served))) is not None:
         served.append(fakes.the(engine, models.Job, taken.job_id).requester)
-        fakes.do(engine, db_line.finish, taken, "", 10, 0, False, _at(len(served)))
+        fakes.do(engine, leases.finish, taken, "", 10, 0, False, _at(len(served)))
     assert served == foreseen
 
 
@@ -137,7 +137,7 @@ def test_tokens_count_from_when_the_line_was_last_empty(engine: sa.Engine, look:
     fakes.declare(engine, limit=1)
     for start, user in ((0, "UEARLY"), (100, "UADA"), (103, "UMINJI")):
         fakes.in_line(engine, requester=user, created_at=_at(start))
-        fakes.do(engine, db_line.finish, _claim(engine, start), "", 10, 5, False, _at(start + 4))
+        fakes.do(engine, leases.finish, _claim(engine, start), "", 10, 5, False, _at(start + 4))
     seen = look()
     assert [(one["user"], one["tokens"], one["done"]) for one in seen["people"]] == [
         ("UADA", 15, 1),
@@ -174,7 +174,7 @@ def test_every_look_goes_by_an_index(engine: sa.Engine, look: Any) -> None:
     """However many jobs and steps there are, none of the statements reads them all."""
     fakes.declare(engine)
     fakes.in_line(engine, steps=3)
-    fakes.do(engine, db_line.finish, _claim(engine, 0), "", 10, 5, False, _at(1))
+    fakes.do(engine, leases.finish, _claim(engine, 0), "", 10, 5, False, _at(1))
     asked: list[tuple[str, Any]] = []
     reader = line._engine(engine.url.render_as_string(hide_password=False))
     sa.event.listen(reader, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from db import backends, jobs, line, stats
+from db import backends, jobs, leases, line, stats
 from db.models import Job
 from tests.fakes import LEASE, MINUTE, NOW, SECOND, accepted, declare, do, in_line
 
@@ -38,7 +38,7 @@ def test_everything_is_counted_where_it_stands(engine: sa.Engine):
     assert count(engine, "posts") == {("card", "wanted"): 3, ("failure", "wanted"): 1}
     assert count(engine, "oldest_waiting_seconds", NOW + MINUTE) == {("main",): 60}
     assert count(engine, "attempts") == {(): 3}
-    do(engine, line.finish, claimed, "yes", 7, 3, False, NOW)
+    do(engine, leases.finish, claimed, "yes", 7, 3, False, NOW)
     assert count(engine, "tokens") == {("in",): 7, ("out",): 3}
     do(engine, backends.pause, "main", "down", NOW, None, MINUTE)
     assert count(engine, "backend_failures") == {("main",): 1}

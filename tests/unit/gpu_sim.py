@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from db.line import Answered
+from db.calls import Answered
 from tasks.infer import limit
 from tasks.infer.gauges import Gauges
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from db import alerts as rows_of
-from db import backends, incidents, jobs, line
+from db import backends, incidents, jobs, leases, line
 from db.models import Alert, Backend, Incident, Job, Step, Telling
 from db.states import Part
 from tasks import alerts
@@ -238,7 +238,7 @@ def test_a_full_server_is_told_of_after_a_minute_without_any_answer(
     if answers != "nobody":
         claimed = do(resources.engine, line.claim, "main", clock.now, LEASE)
         if answers == "somebody":
-            do(resources.engine, line.finish, claimed, "Yes.", 1, 1, False, clock.now)
+            do(resources.engine, leases.finish, claimed, "Yes.", 1, 1, False, clock.now)
         else:
             set_row(resources.engine, Step, claimed.step_id, tokens_out=5)
     clock.move(SECOND)

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from db import backends, jobs, line, passages, session
+from db import backends, jobs, leases, line, passages, session
 from db.jobs import NewStep
 from db.models import Backend, Job, Passage, Post, Step, Turn
 from db.states import JobState, PostKind, PostState, StepState
@@ -322,7 +322,7 @@ def test_a_step_lost_to_another_worker_is_left_to_it(resources, clock: Clock):
         body = fakes.streamed(*["word "] * 50)
         yield next(body)
         clock.move(2 * hold.LEASE)
-        do(resources.engine, line.free_dead, clock.now, 3)
+        do(resources.engine, leases.free_dead, clock.now, 3)
         taken.append(do(resources.engine, line.claim, "main", clock.now, LEASE))
         yield from body
 
@@ -333,7 +333,7 @@ def test_a_step_lost_to_another_worker_is_left_to_it(resources, clock: Clock):
     assert stream.read <= 3
     [step] = rows(resources.engine, Step)
     assert (step.state, step.fence) == (StepState.RUNNING, taken[0].fence)
-    assert do(resources.engine, line.renew, taken[0], "mine", 1, clock.now, LEASE)
+    assert do(resources.engine, leases.renew, taken[0], "mine", 1, clock.now, LEASE)
 
 
 def test_the_answers_of_a_long_text_are_joined(resources):
@@ -402,7 +402,7 @@ def test_a_bug_in_a_call_is_raised_to_the_door_and_the_step_is_freed_by_its_leas
     job = in_line(resources.engine)
     with pytest.raises(ZeroDivisionError):
         run(resources, Model(fakes.breaks(ZeroDivisionError())))
-    do(resources.engine, line.free_dead, clock.now + hold.LEASE, 3)
+    do(resources.engine, leases.free_dead, clock.now + hold.LEASE, 3)
     assert the(resources.engine, Job, job.id).state is JobState.WAITING
 
 

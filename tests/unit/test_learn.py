@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from db import backends, line
+from db import backends, leases, line
 from db.backends import Declared
 from db.models import Backend, Job, Post, Step
 from db.states import PostState
@@ -93,7 +93,7 @@ def test_the_limit_grows_while_all_slots_are_in_use_and_answers_come(learned, cl
         ended = [one for one in held if clock.now - one.claimed_at >= 2 * SECOND]
         for one in ended:
             held.remove(one)
-            do(learned.engine, line.finish, one, "yes", 100, 100, False, clock.now)
+            do(learned.engine, leases.finish, one, "yes", 100, 100, False, clock.now)
     assert row(learned).limit > 2 * START
 
 
@@ -182,7 +182,7 @@ def test_a_text_that_breaks_the_server_ends_even_when_others_run(learned, clock)
         other = claim(learned)
         assert other.job_id == "other"
         run(learned, Model(BARE))
-        do(learned.engine, line.give_back, other, clock.now, clock.now, attempt_used=False)
+        do(learned.engine, leases.give_back, other, clock.now, clock.now, attempt_used=False)
         clock.move(timedelta(minutes=2))
     after = the(learned.engine, Job, "poison")
     assert (after.state, after.error, after.error_params) == ("failed", "model_broken", {"attempts": 6})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.line import Answered as Call
+from db.calls import Answered as Call
 from tasks.infer import limit
 from tasks.infer.evidence import Evidence
 from tasks.infer.gauges import Gauges

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, line, posts
+from db import jobs, leases, line, posts
 from db.models import Job, Lane, Post, Step
 from db.states import JobState, PostKind, PostState, StepState
 from tasks.catalogue import say
@@ -205,9 +205,9 @@ def test_what_joins_the_parts_is_shown_with_the_progress(resources, slack: Slack
 def test_an_answer_that_begins_anew_is_not_shown_with_its_first_beginning(resources, slack: Slack, clock):
     job = in_line(resources.engine)
     claimed = do(resources.engine, line.claim, "main", NOW, LEASE)
-    do(resources.engine, line.renew, claimed, "It began", 2, NOW, LEASE)
+    do(resources.engine, leases.renew, claimed, "It began", 2, NOW, LEASE)
     assert shown(resources, slack, clock, job)["text"].endswith("It began")
-    do(resources.engine, line.give_back, claimed, NOW, NOW, attempt_used=True)
+    do(resources.engine, leases.give_back, claimed, NOW, NOW, attempt_used=True)
     assert "It began" not in shown(resources, slack, clock, job)["text"]
     do(resources.engine, line.claim, "main", NOW, LEASE)
     assert "It began" not in shown(resources, slack, clock, job)["text"]
@@ -230,7 +230,7 @@ def test_a_preview_of_a_lost_claim_changes_nothing(resources, clock):
     claimed = do(resources.engine, line.claim, "main", NOW, LEASE)
     held = hold.Hold(resources, claimed, previews=True)
     clock.move(2 * hold.LEASE)
-    do(resources.engine, line.free_dead, clock.now, 3)
+    do(resources.engine, leases.free_dead, clock.now, 3)
     do(resources.engine, line.claim, "main", clock.now, LEASE)
     assert not held.stands("It began", 2)
     assert [step.answer for step in rows(resources.engine, Step)] == [""]
