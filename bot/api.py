@@ -22,7 +22,7 @@ from bot.views import analysis as analysis_view
 from bot.views import line as line_view
 from bot.views.analysis import Analysis
 from bot.views.line import Line
-from db import backends, jobs, posts, session
+from db import backends, jobs, outcomes, posts, session
 from db.models import Job
 from db.states import Origin
 from tasks import originals
@@ -178,7 +178,7 @@ def router(resources: Resources) -> APIRouter:
         """Cancel an analysis that has not ended: one that waits leaves the line, one that runs is stopped."""
         with _database(), session.transaction(resources.engine) as transaction:
             job = _mine(transaction, job_id, who)
-            cancelled = jobs.cancel(transaction, job_id, resources.clock())
+            cancelled = outcomes.cancel(transaction, job_id, resources.clock())
         if not cancelled and job.state != "cancelled":
             raise HTTPException(409, f"The analysis has ended: it is {analysis_view.state(job)}.")
         for lane in posts.lanes(job):

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, case, exists, null, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db import events, jobs, posts, turns
+from db import events, outcomes, posts, turns
 from db.line import Claimed
 from db.models import Backend, Job, Moment, Step, table
 from db.session import changed
@@ -267,7 +267,7 @@ def _free(session: Session, job: Job, step: Step, now: datetime, most_claims: in
         step.state, step.ended_at = StepState.CANCELLED, now
     elif step.claims >= most_claims:
         step.state, step.ended_at = StepState.CANCELLED, now
-        jobs.fail(session, job, "bug", {}, now, cause="worker_killed")
+        outcomes.fail(session, job, "bug", {}, now, cause="worker_killed")
     else:
         step.state = StepState.WAITING
         turns.put_back(session, step)

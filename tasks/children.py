@@ -12,7 +12,7 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import jobs, session
+from db import preparing, session
 from tasks import stopping
 from tasks.resources import Resources
 
@@ -66,7 +66,7 @@ def _release(resources: Resources, job_id: str) -> None:
     engine = session.connect(resources.settings.database_url, pool_size=1, patience=PATIENCE)
     try:
         with session.transaction(engine) as transaction:
-            jobs.release(transaction, job_id, resources.clock())
+            preparing.release(transaction, job_id, resources.clock())
     except SQLAlchemyError as error:
         log.warning("job.unreleased", job_id=job_id, error=type(error).__name__)
     else:

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from db import alerts as told
-from db import backends, jobs, leases, line, places, posts, session, turns
+from db import backends, jobs, leases, line, outcomes, places, posts, preparing, session, turns
 from db.models import Backend
 from db.turns import Rank
 from tasks import alerts, rules
@@ -30,9 +30,9 @@ def sweep(resources: Resources) -> None:
     now = resources.clock()
     # A transaction each: whoever holds a job must not ask for a backend, which is locked first (db.line).
     with session.transaction(resources.engine) as transaction:
-        overdue = jobs.end_overdue(transaction, now)
+        overdue = outcomes.end_overdue(transaction, now)
     with session.transaction(resources.engine) as transaction:
-        hopeless = jobs.end_hopeless(transaction, MOST_CLAIMS, now)
+        hopeless = preparing.end_hopeless(transaction, MOST_CLAIMS, now)
     with session.transaction(resources.engine) as transaction:
         freed = leases.free_dead(transaction, now, MOST_CLAIMS)
     with session.transaction(resources.engine) as transaction:
@@ -91,7 +91,7 @@ def _ring(resources: Resources, now: datetime) -> None:
     """Ring where it is silent: bells that wait already lead to the same work, and more would jam the queue."""
     bell = resources.bell
     with session.reading(resources.engine) as reading:
-        unclaimed = jobs.unclaimed(reading, now - UNHEARD, now)
+        unclaimed = preparing.unclaimed(reading, now - UNHEARD, now)
         callable_steps = line.callable_steps(reading, now)
         lanes = posts.due_lanes(reading, now) + [alerts.LANE] * told.is_due(reading, now)
     if unclaimed and bell.is_silent(PREPARE):

@@ -13,7 +13,7 @@ import httpx
 import sqlalchemy as sa
 from slack_sdk.errors import SlackApiError
 
-from db import backends, jobs, session
+from db import backends, jobs, preparing, session
 from db.jobs import NewStep
 from db.models import Base, Job
 from db.states import Origin
@@ -110,10 +110,10 @@ def in_line(engine: sa.Engine, steps: int = 1, **changes: Any) -> Job:
     """A job whose steps wait in line for the backend `main`."""
     job = accepted(engine, **changes)
     with session.transaction(engine) as transaction:
-        taken = jobs.claim(transaction, job.id, job.created_at, LEASE)
+        taken = preparing.claim(transaction, job.id, job.created_at, LEASE)
         assert taken is not None
         new = [a_step() for _ in range(steps)]
-        assert jobs.prepared(transaction, job.id, taken.fence, MAIN, None, new, job.created_at)
+        assert preparing.prepared(transaction, job.id, taken.fence, MAIN, None, new, job.created_at)
     return the(engine, Job, job.id)
 
 

@@ -11,7 +11,7 @@ from bot import intake, payloads, voice
 from bot.aside import Aside
 from bot.listeners import home
 from bot.owners import who
-from db import jobs, posts, session
+from db import jobs, outcomes, posts, session
 from db.models import Job
 from tasks import actions
 from tasks.resources import Resources
@@ -55,7 +55,7 @@ def stop(resources: Resources, team: str, user: str, job_id: str | None) -> tupl
             job = named[0] if named else None
             if job is None:
                 return "intake.not_yours" if job_id else "intake.nothing_open", None
-            if not jobs.cancel(transaction, job.id, resources.clock()):
+            if not outcomes.cancel(transaction, job.id, resources.clock()):
                 return "intake.ended_already", job
     except SQLAlchemyError as error:
         voice.log_not_saved(error)
@@ -100,7 +100,7 @@ def _cancel(resources: Resources, which: Callable[[Session], Iterable[Job]]) -> 
                 return False
         with session.transaction(resources.engine) as transaction:
             found = sorted(which(transaction), key=lambda job: job.id)
-            cancelled = [job for job in found if jobs.cancel(transaction, job.id, resources.clock())]
+            cancelled = [job for job in found if outcomes.cancel(transaction, job.id, resources.clock())]
     for job in cancelled:
         _tell(resources, job, by_admin=False)
     return bool(cancelled)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from db import incidents, jobs, posts, session
+from db import incidents, outcomes, posts, session
 from db.posts import Work
 from db.states import PostKind
 from tasks import alerts, deadman, slack
@@ -124,7 +124,7 @@ def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -
             _record_failure(transaction, work, outcome, now)
     if work.post.kind is not PostKind.CARD:
         transaction.flush()
-        jobs.settle(transaction, work.job.id)
+        outcomes.settle(transaction, work.job.id)
 
 
 def _record_failure(transaction: Session, work: Work, failed: Failed, now: datetime) -> None:
@@ -178,5 +178,5 @@ def _drop(transaction: Session, work: Work, problem: slack.Problem, now: datetim
     if work.post.kind in _OUTCOMES:
         # The job before its card, as everywhere (db.line).
         transaction.flush()
-        jobs.settle(transaction, work.job.id)
+        outcomes.settle(transaction, work.job.id)
         posts.say_dropped(transaction, work, problem.code)

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from db import backends, calls, jobs, leases, line, posts, session
+from db import backends, calls, jobs, leases, line, outcomes, posts, session
 from db import passages as kept
 from db.jobs import NewStep
 from db.leases import LevelDone
@@ -228,7 +228,7 @@ def _mend(
             return
         job = leases.abandon(transaction, claimed, now)
         if job is not None:
-            jobs.fail(transaction, job, "bad_form", {"recipe": job.recipe}, now, partial=answer)
+            outcomes.fail(transaction, job, "bad_form", {"recipe": job.recipe}, now, partial=answer)
 
 
 def _go_on(
@@ -242,7 +242,7 @@ def _go_on(
     """A level is answered: join its answers in a next level, or give the job its result; returns the new steps."""
     job = done.job
     if recipe is None:
-        jobs.fail(
+        outcomes.fail(
             transaction,
             job,
             "unknown_recipe",
@@ -257,7 +257,7 @@ def _go_on(
         specs = plan.next_steps(recipe, job.question, done.answers, server.context)
     except plan.ContextTooSmall as error:
         params = {"recipe": recipe.name, "tokens": error.context_tokens}
-        jobs.fail(transaction, job, "context_small", params, now)
+        outcomes.fail(transaction, job, "context_small", params, now)
         return 0
     if specs:
         steps = [NewStep(temperature=recipe.temperature, **vars(spec)) for spec in specs]
@@ -272,9 +272,9 @@ def _go_on(
         result = f"{result.strip()}\n\n{passages.note(job.question or '', result, given)}"
     # An answer of signs that nobody can see is no answer.
     if clean.clean(result):
-        jobs.answer(transaction, job, result, done.truncated, now)
+        outcomes.answer(transaction, job, result, done.truncated, now)
     else:
-        jobs.fail(transaction, job, "model_silent", {}, now)
+        outcomes.fail(transaction, job, "model_silent", {}, now)
     return 0
 
 
@@ -284,10 +284,10 @@ def _items_done(transaction: Session, recipe: Recipe, done: LevelDone, now: date
     said = items.gather(schema, done.answers, done.items) if schema is not None else []
     if any(each["answer"] is not None for each in said):
         result = json.dumps({"items": said}, ensure_ascii=False)
-        jobs.answer(transaction, done.job, result, done.truncated, now)
+        outcomes.answer(transaction, done.job, result, done.truncated, now)
     else:
         partial = "\n\n".join(done.answers)
-        jobs.fail(transaction, done.job, "bad_form", {"recipe": recipe.name}, now, partial=partial)
+        outcomes.fail(transaction, done.job, "bad_form", {"recipe": recipe.name}, now, partial=partial)
 
 
 def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.Later) -> None:
@@ -357,11 +357,11 @@ def _failed(resources: Resources, backend: str, claimed: Claimed, error: errors.
         if job is None:
             return
         if isinstance(error, errors.Broken):
-            jobs.fail(transaction, job, "model_broken", {"attempts": claimed.attempts + 1}, now)
+            outcomes.fail(transaction, job, "model_broken", {"attempts": claimed.attempts + 1}, now)
         elif isinstance(error, errors.TooLong):
-            jobs.fail(transaction, job, "context", {"detail": error.detail}, now)
+            outcomes.fail(transaction, job, "context", {"detail": error.detail}, now)
         else:
-            jobs.fail(transaction, job, "model_refused", {"detail": error.detail}, now)
+            outcomes.fail(transaction, job, "model_refused", {"detail": error.detail}, now)
 
     session.persist(resources.engine, record)
 

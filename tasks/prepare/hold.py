@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from db import jobs, session
+from db import preparing, session
 from db.models import Job
 from tasks.resources import Resources
 
@@ -48,7 +48,7 @@ class Hold:
         self._tried = now
         try:
             with session.transaction(self._resources.engine) as transaction:
-                held = jobs.renew(transaction, self._job_id, self._fence, now, LEASE)
+                held = preparing.renew(transaction, self._job_id, self._fence, now, LEASE)
         except DBAPIError as error:
             # The database may be back before the lease has run out.
             log.warning("lease.unrenewed", error=type(error).__name__)

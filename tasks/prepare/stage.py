@@ -8,9 +8,10 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from db import jobs, passages, places, posts, session, sources
-from db.jobs import NewStep, Understood
+from db import passages, places, posts, preparing, session, sources
+from db.jobs import NewStep
 from db.models import Job, Source
+from db.preparing import Understood
 from db.states import Origin
 from db.turns import Rank
 from tasks import groups, items, originals, people, rules, understood
@@ -35,7 +36,7 @@ MOST_BELLS = 16
 def prepare(resources: Resources, job_id: str) -> None:
     """Claim a job, read its text, and put its steps in line; or end it with a reason."""
     with session.transaction(resources.engine) as transaction:
-        job = jobs.claim(transaction, job_id, resources.clock(), LEASE)
+        job = preparing.claim(transaction, job_id, resources.clock(), LEASE)
     if job is None:
         return
     log.debug("claimed")
@@ -87,7 +88,7 @@ def _give_back(resources: Resources, job: Job) -> None:
     try:
         # Of little patience: a platform soon ends this process by force, and the lease runs out all the same.
         with session.transaction(resources.heartbeats) as transaction:
-            if jobs.give_back(transaction, job.id, job.fence, resources.clock()):
+            if preparing.give_back(transaction, job.id, job.fence, resources.clock()):
                 log.info("job.given_back")
     except sa.exc.SQLAlchemyError as error:
         log.warning("job.unreleased", job_id=job.id, error=type(error).__name__)
@@ -131,7 +132,7 @@ def _put_in_line(
     transaction: Session,
 ) -> None:
     now = resources.clock()
-    ours = jobs.prepared(
+    ours = preparing.prepared(
         transaction,
         job.id,
         job.fence,
@@ -171,7 +172,7 @@ def _end(resources: Resources, job: Job, impossible: Impossible | rules.Refusal,
     told = understood.rows(made.documents, made.left_out, 1)
     session.persist(
         resources.engine,
-        lambda transaction: jobs.cannot_prepare(
+        lambda transaction: preparing.cannot_prepare(
             transaction, job.id, job.fence, impossible.code, impossible.params, resources.clock(), told
         ),
         WITHIN,

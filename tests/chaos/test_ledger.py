@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, posts
+from db import outcomes, posts
 from db.models import Job, Post
 from db.states import JobState, PostKind
 from tests import fakes
@@ -31,7 +31,7 @@ def job(sqlite_engine: sa.Engine) -> Job:
 def _end(engine: sa.Engine, job: Job, state: JobState) -> None:
     def end(session: Any) -> None:
         mine = session.get_one(Job, job.id)
-        jobs.answer(session, mine, ASK.text, truncated=False, now=NOW)
+        outcomes.answer(session, mine, ASK.text, truncated=False, now=NOW)
         mine.state = state
 
     do(engine, end)

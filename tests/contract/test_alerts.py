@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 
 from db import alerts as rows_of
-from db import incidents, jobs
+from db import incidents, outcomes
 from db.models import Alert, Incident, Job, Telling
 from db.states import Way
 from tasks import alerts, mailserver
@@ -58,7 +58,7 @@ def with_mail(engine: sa.Engine, clock: Clock, smtp_url: str, **changes) -> Reso
 
 def fail(engine: sa.Engine, clock: Clock) -> Job:
     job = in_line(engine)
-    do(engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "bug", {}, clock.now))
+    do(engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bug", {}, clock.now))
     return job
 
 
@@ -122,7 +122,7 @@ def test_a_failure_that_is_rolled_back_is_no_incident(engine: sa.Engine):
     job = in_line(engine)
 
     def fails_half_way(transaction) -> None:
-        jobs.fail(transaction, transaction.get_one(Job, job.id), "bug", {}, NOW)
+        outcomes.fail(transaction, transaction.get_one(Job, job.id), "bug", {}, NOW)
         transaction.flush()
         raise ZeroDivisionError
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from db import jobs, session, uploads
+from db import jobs, outcomes, session, uploads
 from db.states import JobState, Origin, PostKind
 from tasks import originals
 from tasks.catalogue import say
@@ -96,11 +96,11 @@ def test_files_go_when_their_job_needs_them_no_more(either_door: Door, ends: str
         job = transaction.merge(either_door.job())
         match ends:
             case "cancel":
-                jobs.cancel(transaction, job.id, rig.NOW)
+                outcomes.cancel(transaction, job.id, rig.NOW)
             case "fail":
-                jobs.fail(transaction, job, "bug", {}, rig.NOW)
+                outcomes.fail(transaction, job, "bug", {}, rig.NOW)
             case _:
-                jobs.answer(transaction, job, "Yes.", truncated=False, now=rig.NOW)
+                outcomes.answer(transaction, job, "Yes.", truncated=False, now=rig.NOW)
         assert len(uploads.names(transaction, job.id)) == stay
 
 
@@ -130,7 +130,9 @@ def test_the_result(door: Door) -> None:
     with session.transaction(door.resources.engine) as transaction:
         job = jobs.get(transaction, job_id, "api")
         assert job is not None
-        jobs.answer(transaction, job, "The **answer**.", truncated=True, now=rig.NOW + timedelta(seconds=3))
+        outcomes.answer(
+            transaction, job, "The **answer**.", truncated=True, now=rig.NOW + timedelta(seconds=3)
+        )
 
     shown = door.client.get(f"/api/analyses/{job_id}").json()
     assert (shown["state"], shown["result"], shown["truncated"]) == ("done", "The **answer**.", True)
@@ -144,7 +146,7 @@ def test_a_result_has_its_hidden_values_again(door: Door) -> None:
         job = jobs.get(transaction, job_id, "api")
         assert job is not None
         job.originals = originals.seal(door.resources.settings, job_id, {"PHONE-1": "010-1234-5678"})
-        jobs.answer(transaction, job, "Call [PHONE-1].", truncated=False, now=rig.NOW)
+        outcomes.answer(transaction, job, "Call [PHONE-1].", truncated=False, now=rig.NOW)
 
     assert door.client.get(f"/api/analyses/{job_id}").json()["result"] == "Call 010-1234-5678."
     assert ask(door, idempotency_key="k")["result"] == "Call 010-1234-5678."
@@ -157,7 +159,7 @@ def test_a_failure_comes_as_a_code_and_in_words(door: Door) -> None:
     with session.transaction(door.resources.engine) as transaction:
         job = jobs.get(transaction, job_id, "api")
         assert job is not None
-        jobs.fail(transaction, job, "deadline", {"minutes": 60}, rig.NOW)
+        outcomes.fail(transaction, job, "deadline", {"minutes": 60}, rig.NOW)
 
     shown = door.client.get(f"/api/analyses/{job_id}").json()
     assert (shown["state"], shown["error"]) == ("failed", "deadline")

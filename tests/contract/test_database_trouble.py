@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, leases, line, postgresql, session
+from db import leases, line, outcomes, postgresql, session
 from db.models import Job, Step
 from db.states import JobState
 from tasks.catalogue import say
@@ -69,7 +69,7 @@ def test_an_answer_outlives_a_connection_that_is_cut_in_mid_transaction(postgres
         assert done is not None
         if next(cuts, False):
             cut(postgres_engine, transaction)
-        jobs.answer(transaction, done.job, done.answers[0], done.truncated, NOW)
+        outcomes.answer(transaction, done.job, done.answers[0], done.truncated, NOW)
 
     session.persist(postgres_engine, record)
     after = the(postgres_engine, Job, job.id)

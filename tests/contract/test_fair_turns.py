@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import backends, jobs, leases, line, session, turns
+from db import backends, jobs, leases, line, outcomes, preparing, session, turns
 from db.line import Claimed
 from db.models import Job, Step, Turn
 from db.states import StepState
@@ -33,9 +33,9 @@ def ask(
     new = [a_step(tokens_in=tokens_in) for _ in range(steps)]
     with session.transaction(engine) as transaction:
         assert jobs.add(transaction, job)
-        taken = jobs.claim(transaction, job.id, now, LEASE)
+        taken = preparing.claim(transaction, job.id, now, LEASE)
         assert taken is not None
-        assert jobs.prepared(transaction, job.id, taken.fence, "main", None, new, now, rank)
+        assert preparing.prepared(transaction, job.id, taken.fence, "main", None, new, now, rank)
     return job.id
 
 
@@ -114,7 +114,7 @@ def test_a_newcomer_to_an_empty_line_starts_level_with_who_was_served_most(engin
 def test_steps_that_were_cancelled_save_up_no_credit(engine: sa.Engine):
     job = ask(engine, "GONE", steps=2)
     ask(engine, "HERE", steps=60)
-    do(engine, jobs.cancel, job, NOW)
+    do(engine, outcomes.cancel, job, NOW)
     served(engine, 20)
     ask(engine, "GONE", steps=20)
     ask(engine, "NEW", steps=20)
@@ -189,7 +189,7 @@ def test_a_call_that_its_person_cancelled_keeps_its_price(engine: sa.Engine):
     job = ask(engine, "A")
     claimed = claim(engine)
     do(engine, leases.renew, claimed, "half", 50, NOW, LEASE)
-    do(engine, jobs.cancel, job, NOW)
+    do(engine, outcomes.cancel, job, NOW)
     finish(engine, claimed, out=500)
     assert service(engine, "A") == 110
 
@@ -223,7 +223,7 @@ def test_a_wait_that_was_interrupted_begins_anew(engine: sa.Engine):
     ask(engine, "FIRST", steps=50, rank=Rank(priority=0))
     job = ask(engine, "LAST", rank=Rank(priority=2))
     served(engine, 1)
-    do(engine, jobs.cancel, job, NOW)
+    do(engine, outcomes.cancel, job, NOW)
     served(engine, 1, NOW + SECOND)
     ask(engine, "LAST", rank=Rank(priority=2))
     assert served(engine, 1, NOW + AGEING) == ["FIRST"]
@@ -286,7 +286,7 @@ def test_whoever_has_nothing_waiting_is_out_of_line(engine: sa.Engine):
     assert served(engine, 1) == ["A"]
     do(engine, turns.tidy)
     assert [turn.in_line for turn in rows(engine, Turn)] == [True]
-    do(engine, jobs.cancel, job, NOW)
+    do(engine, outcomes.cancel, job, NOW)
     do(engine, turns.tidy)
     assert [turn.in_line for turn in rows(engine, Turn)] == [False]
     ask(engine, "A")
@@ -343,7 +343,7 @@ def test_tidying_up_leaves_whoever_joins_meanwhile_in_line(engine: sa.Engine):
     serve(engine, limit=1000)
     for _ in range(40 if engine.dialect.name == "postgresql" else 5):
         job = ask(engine, "A")
-        do(engine, jobs.cancel, job, NOW)
+        do(engine, outcomes.cancel, job, NOW)
         at_once(3, lambda number: do(engine, turns.tidy) if number else ask(engine, "A"))
         assert out_of_line(engine) == 0
         assert claim(engine).job_id != job
@@ -358,9 +358,9 @@ def test_a_claim_waits_for_a_join_that_has_begun(postgres_engine: sa.Engine):
     job = a_job(requester="A")
     with session.transaction(engine) as joining:
         jobs.add(joining, job)
-        taken = jobs.claim(joining, job.id, NOW, LEASE)
+        taken = preparing.claim(joining, job.id, NOW, LEASE)
         assert taken is not None
-        assert jobs.prepared(joining, job.id, taken.fence, "main", None, [a_step()], NOW)
+        assert preparing.prepared(joining, job.id, taken.fence, "main", None, [a_step()], NOW)
         joining.flush()
         with session.transaction(engine) as looking:
             looking.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))

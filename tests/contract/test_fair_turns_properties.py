@@ -30,7 +30,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from db import backends, jobs, leases, line, session, turns
+from db import backends, jobs, leases, line, outcomes, preparing, session, turns
 from db.line import Claimed
 from db.models import Base, Job, Step, Turn
 from db.states import StepState
@@ -208,9 +208,11 @@ class Line(RuleBasedStateMachine):
         steps = [a_step(tokens_in=size) for size in sizes]
         with session.transaction(self.engine) as transaction:
             assert jobs.add(transaction, job)
-            taken = jobs.claim(transaction, job.id, self.now, LEASE)
+            taken = preparing.claim(transaction, job.id, self.now, LEASE)
             assert taken is not None
-            assert jobs.prepared(transaction, job.id, taken.fence, "main", None, steps, self.now, one.rank)
+            assert preparing.prepared(
+                transaction, job.id, taken.fence, "main", None, steps, self.now, one.rank
+            )
         self.open.add(job.id)
         self.owner[job.id] = who
         self.joined(one, job.id, self.now, 0)
@@ -269,7 +271,7 @@ class Line(RuleBasedStateMachine):
                 steps = [a_step(tokens_in=tokens_in)]
                 jobs.add_steps(transaction, done.job, "main", done.level + 1, steps, self.now, one.rank)
             elif done is not None:
-                jobs.answer(transaction, done.job, "yes", truncated=False, now=self.now)
+                outcomes.answer(transaction, done.job, "yes", truncated=False, now=self.now)
         self.lost.append(call.claimed)
         if call.job not in self.open:
             call.state = StepState.CANCELLED
@@ -308,7 +310,7 @@ class Line(RuleBasedStateMachine):
             job = leases.abandon(transaction, call.claimed, self.now)
             assert (job is not None) == (call.job in self.open)
             if job is not None:
-                jobs.fail(transaction, job, "bug", {}, self.now)
+                outcomes.fail(transaction, job, "bug", {}, self.now)
         self.lost.append(call.claimed)
         call.state = StepState.CANCELLED
         self.ended(call.job)
@@ -340,7 +342,7 @@ class Line(RuleBasedStateMachine):
     @rule(which=number)
     def cancel(self, which: int) -> None:
         job = sorted(self.open, key=lambda each: list(self.owner).index(each))[which % len(self.open)]
-        assert do(self.engine, jobs.cancel, job, self.now)
+        assert do(self.engine, outcomes.cancel, job, self.now)
         self.ended(job)
         self.agree()
 
@@ -479,9 +481,9 @@ def test_people_who_wait_all_the_time_are_served_alike_within_the_bound(quick_en
             with session.transaction(engine) as transaction:
                 job = a_job(requester=name)
                 assert jobs.add(transaction, job)
-                taken = jobs.claim(transaction, job.id, NOW, LEASE)
+                taken = preparing.claim(transaction, job.id, NOW, LEASE)
                 assert taken is not None
-                jobs.prepared(transaction, job.id, taken.fence, "main", None, waiting, NOW, PEOPLE[name])
+                preparing.prepared(transaction, job.id, taken.fence, "main", None, waiting, NOW, PEOPLE[name])
         served, flying = dict.fromkeys(names, 0.0), []
         owner = {job.id: job.requester for job in _all_jobs(engine)}
         calls = dict.fromkeys(names, 0)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from db import backends, jobs, session
+from db import backends, preparing, session
 from db.jobs import NewStep
 from db.models import Job
 from db.states import JobState
@@ -33,9 +33,11 @@ def held(door: Door) -> Job:
     step = NewStep("items", [{"role": "user", "content": "x"}], 1, 1, 0.0, 20)
     with session.transaction(door.resources.engine) as transaction:
         backends.declare(transaction, [backends.Declared("main", 4)])
-        taken = jobs.claim(transaction, job.id, rig.NOW, timedelta(seconds=30))
+        taken = preparing.claim(transaction, job.id, rig.NOW, timedelta(seconds=30))
         plan = {"kind": "items", "parts": 50, "items": 1000, "calls": 50}
-        jobs.prepared(transaction, job.id, taken.fence, "main", None, [step], rig.NOW, plan=plan, held=True)
+        preparing.prepared(
+            transaction, job.id, taken.fence, "main", None, [step], rig.NOW, plan=plan, held=True
+        )
     door.bell.rings.clear()
     return door.job()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from db import jobs, session
+from db import preparing, session
 from db.states import JobState
 from tests import front_door_rig as rig
 from tests.front_door_rig import NOW, Door
@@ -118,7 +118,7 @@ def test_an_edit_counts_while_the_request_waits(either_door: Door) -> None:
     """Also when it was prepared already: it is prepared anew, and whoever prepared the old words holds no claim."""
     ask(either_door)
     with session.transaction(either_door.resources.engine) as transaction:
-        old = jobs.claim(transaction, either_door.job().id, NOW, rig.PATIENCE)
+        old = preparing.claim(transaction, either_door.job().id, NOW, rig.PATIENCE)
     assert old is not None
     assert either_door.event(changed("<@U0BOT> translate Quite another text.")).status_code == 200
 
@@ -131,7 +131,7 @@ def test_an_edit_counts_while_the_request_waits(either_door: Door) -> None:
     )
     assert either_door.bell.rings[-2] == ("prepare", job.id)
     with session.transaction(either_door.resources.engine) as transaction:
-        assert not jobs.prepared(transaction, job.id, old.fence, "main", None, [], NOW)
+        assert not preparing.prepared(transaction, job.id, old.fence, "main", None, [], NOW)
 
 
 @pytest.mark.parametrize("begun", [JobState.RUNNING, JobState.ANSWERED, JobState.DONE, JobState.CANCELLED])
@@ -183,8 +183,8 @@ def test_follow_ups_in_a_thread_run_in_order(either_door: Door) -> None:
 
     def claimed() -> bool:
         with session.transaction(either_door.resources.engine) as transaction:
-            rung = second.id in jobs.unclaimed(transaction, NOW.replace(hour=10), NOW)
-            assert rung == (jobs.claim(transaction, second.id, NOW, rig.PATIENCE) is not None)
+            rung = second.id in preparing.unclaimed(transaction, NOW.replace(hour=10), NOW)
+            assert rung == (preparing.claim(transaction, second.id, NOW, rig.PATIENCE) is not None)
             return rung
 
     assert not claimed()

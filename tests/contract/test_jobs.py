@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import events, jobs, posts, session
+from db import events, jobs, outcomes, posts, preparing, session
 from db.models import Event, Job, Post, Step
 from db.states import JobState, Origin, PostKind, PostState, StepState
 from tests.fakes import (
@@ -103,7 +103,7 @@ def test_an_id_opens_a_job_to_its_team_and_person_only(engine: sa.Engine):
 def test_eight_workers_at_once_claim_a_job_once(engine: sa.Engine):
     for _ in range(RACES):
         job = accepted(engine)
-        taken = at_once(8, lambda _, job_id=job.id: do(engine, jobs.claim, job_id, NOW, LEASE))
+        taken = at_once(8, lambda _, job_id=job.id: do(engine, preparing.claim, job_id, NOW, LEASE))
         [claimed] = [one for one in taken if one]
         assert (claimed.state, claimed.fence, claimed.claims) == (JobState.PREPARING, 1, 1)
         assert claimed.lease_until == NOW + LEASE
@@ -112,35 +112,35 @@ def test_eight_workers_at_once_claim_a_job_once(engine: sa.Engine):
 
 def test_a_dead_claim_is_taken_over_and_a_live_one_is_not(engine: sa.Engine):
     job = accepted(engine)
-    do(engine, jobs.claim, job.id, NOW, LEASE)
-    assert do(engine, jobs.claim, job.id, NOW + LEASE - SECOND, LEASE) is None
+    do(engine, preparing.claim, job.id, NOW, LEASE)
+    assert do(engine, preparing.claim, job.id, NOW + LEASE - SECOND, LEASE) is None
     later = NOW + LEASE + SECOND
-    again = do(engine, jobs.claim, job.id, later, LEASE)
+    again = do(engine, preparing.claim, job.id, later, LEASE)
     assert again is not None
     assert (again.fence, again.claims, again.started_at) == (2, 2, NOW)
-    do(engine, jobs.prepared, job.id, 2, "main", None, [a_step()], later)
-    assert do(engine, jobs.claim, job.id, later + 2 * LEASE, LEASE) is None
-    assert do(engine, jobs.claim, "nobody", NOW, LEASE) is None
+    do(engine, preparing.prepared, job.id, 2, "main", None, [a_step()], later)
+    assert do(engine, preparing.claim, job.id, later + 2 * LEASE, LEASE) is None
+    assert do(engine, preparing.claim, "nobody", NOW, LEASE) is None
 
 
 def test_whoever_lost_the_claim_changes_nothing(engine: sa.Engine):
     job = accepted(engine)
-    do(engine, jobs.claim, job.id, NOW, LEASE)
-    do(engine, jobs.claim, job.id, NOW + 2 * LEASE, LEASE)
+    do(engine, preparing.claim, job.id, NOW, LEASE)
+    do(engine, preparing.claim, job.id, NOW + 2 * LEASE, LEASE)
     before = the(engine, Job, job.id)
-    assert not do(engine, jobs.prepared, job.id, 1, "main", "why?", [a_step()], NOW)
-    assert not do(engine, jobs.cannot_prepare, job.id, 1, "bug", {}, NOW)
+    assert not do(engine, preparing.prepared, job.id, 1, "main", "why?", [a_step()], NOW)
+    assert not do(engine, preparing.cannot_prepare, job.id, 1, "bug", {}, NOW)
     after = the(engine, Job, job.id)
     assert (after.state, after.fence, after.question, after.error) == (before.state, 2, None, None)
     assert rows(engine, Step) == []
-    assert do(engine, jobs.prepared, job.id, 2, "main", None, [a_step()], NOW)
+    assert do(engine, preparing.prepared, job.id, 2, "main", None, [a_step()], NOW)
 
 
 def test_a_prepared_job_waits_with_its_steps_in_line(engine: sa.Engine):
     job = accepted(engine)
-    do(engine, jobs.claim, job.id, NOW, LEASE)
+    do(engine, preparing.claim, job.id, NOW, LEASE)
     new = [a_step(kind="map", tokens_in=10), a_step(kind="map", tokens_in=20)]
-    assert do(engine, jobs.prepared, job.id, 1, "main", "why?", new, NOW)
+    assert do(engine, preparing.prepared, job.id, 1, "main", "why?", new, NOW)
     after = the(engine, Job, job.id)
     assert (after.state, after.question, after.lease_until) == (JobState.WAITING, "why?", None)
     steps = rows(engine, Step)
@@ -155,8 +155,8 @@ def test_a_prepared_job_waits_with_its_steps_in_line(engine: sa.Engine):
 
 def test_an_impossible_job_fails_with_its_reason(engine: sa.Engine):
     job = accepted(engine)
-    do(engine, jobs.claim, job.id, NOW, LEASE)
-    assert do(engine, jobs.cannot_prepare, job.id, 1, "too_long", {"limit": 5}, NOW)
+    do(engine, preparing.claim, job.id, NOW, LEASE)
+    assert do(engine, preparing.cannot_prepare, job.id, 1, "too_long", {"limit": 5}, NOW)
     after = the(engine, Job, job.id)
     assert (after.state, after.error, after.error_params) == (JobState.FAILED, "too_long", {"limit": 5})
     assert (after.ended_at, after.lease_until) == (NOW, None)
@@ -178,7 +178,7 @@ def test_an_answer_is_kept_and_wanted_where_the_job_speaks(
     job = in_line(engine, channel=channel, callback_url=callback_url)
     do(
         engine,
-        lambda s: jobs.answer(s, s.get_one(Job, job.id), "So it is.", truncated=True, now=NOW + MINUTE),
+        lambda s: outcomes.answer(s, s.get_one(Job, job.id), "So it is.", truncated=True, now=NOW + MINUTE),
     )
     after = the(engine, Job, job.id)
     assert (after.result, after.truncated, after.state) == ("So it is.", True, state)
@@ -188,7 +188,7 @@ def test_an_answer_is_kept_and_wanted_where_the_job_speaks(
 
 def test_a_failure_is_wanted_in_the_channel_and_by_callback(engine: sa.Engine):
     job = in_line(engine, callback_url="https://a.test/b")
-    do(engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
+    do(engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
     assert [(post.kind, post.lane) for post in rows(engine, Post)] == [
         (PostKind.CARD, "slack/C1"),
         (PostKind.FAILURE, "slack/C1"),
@@ -199,9 +199,9 @@ def test_a_failure_is_wanted_in_the_channel_and_by_callback(engine: sa.Engine):
 
 def test_cancelling_takes_a_job_out_of_line_once(engine: sa.Engine):
     job = in_line(engine, steps=2, callback_url="https://a.test/b")
-    assert do(engine, jobs.cancel, job.id, NOW + SECOND)
-    assert not do(engine, jobs.cancel, job.id, NOW + MINUTE)
-    assert not do(engine, jobs.cancel, "nobody", NOW)
+    assert do(engine, outcomes.cancel, job.id, NOW + SECOND)
+    assert not do(engine, outcomes.cancel, job.id, NOW + MINUTE)
+    assert not do(engine, outcomes.cancel, "nobody", NOW)
     after = the(engine, Job, job.id)
     assert (after.state, after.ended_at) == (JobState.CANCELLED, NOW + SECOND)
     assert {step.state for step in rows(engine, Step)} == {StepState.CANCELLED}
@@ -211,23 +211,23 @@ def test_cancelling_takes_a_job_out_of_line_once(engine: sa.Engine):
 
 def test_a_job_cancelled_while_it_is_prepared_gets_no_steps(engine: sa.Engine):
     job = accepted(engine)
-    do(engine, jobs.claim, job.id, NOW, LEASE)
-    assert do(engine, jobs.cancel, job.id, NOW)
-    assert not do(engine, jobs.prepared, job.id, 1, "main", None, [a_step()], NOW)
+    do(engine, preparing.claim, job.id, NOW, LEASE)
+    assert do(engine, outcomes.cancel, job.id, NOW)
+    assert not do(engine, preparing.prepared, job.id, 1, "main", None, [a_step()], NOW)
     assert rows(engine, Step) == []
     assert the(engine, Job, job.id).state is JobState.CANCELLED
 
 
 def test_what_has_ended_cannot_be_cancelled(engine: sa.Engine):
     job = in_line(engine)
-    do(engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), "Yes.", truncated=False, now=NOW))
-    assert not do(engine, jobs.cancel, job.id, NOW)
+    do(engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), "Yes.", truncated=False, now=NOW))
+    assert not do(engine, outcomes.cancel, job.id, NOW)
     assert the(engine, Job, job.id).state is JobState.ANSWERED
 
 
 def test_an_answered_job_is_done_when_its_last_post_is_shown(engine: sa.Engine):
     job = in_line(engine, callback_url="https://a.test/b")
-    do(engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), "Yes.", truncated=False, now=NOW))
+    do(engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), "Yes.", truncated=False, now=NOW))
     states = []
     for kind in (PostKind.RESULT, PostKind.CALLBACK):
         do(
@@ -236,12 +236,12 @@ def test_an_answered_job_is_done_when_its_last_post_is_shown(engine: sa.Engine):
                 sa.update(Post).where(Post.kind == kind).values(state=PostState.SHOWN)
             ),
         )
-        do(engine, jobs.settle, job.id)
+        do(engine, outcomes.settle, job.id)
         states.append(the(engine, Job, job.id).state)
     assert states == [JobState.ANSWERED, JobState.DONE]
-    do(engine, jobs.settle, "nobody")
+    do(engine, outcomes.settle, "nobody")
     failed = in_line(engine)
-    do(engine, jobs.settle, failed.id)
+    do(engine, outcomes.settle, failed.id)
     assert the(engine, Job, failed.id).state is JobState.WAITING
 
 
@@ -249,8 +249,11 @@ def test_deleting_takes_all_that_hangs_from_a_job_and_nothing_else(engine: sa.En
     old = in_line(engine)
     young = in_line(engine)
     still_open = in_line(engine)
-    do(engine, lambda s: jobs.answer(s, s.get_one(Job, old.id), "Yes.", truncated=False, now=NOW))
-    do(engine, lambda s: jobs.answer(s, s.get_one(Job, young.id), "Yes.", truncated=False, now=NOW + MINUTE))
+    do(engine, lambda s: outcomes.answer(s, s.get_one(Job, old.id), "Yes.", truncated=False, now=NOW))
+    do(
+        engine,
+        lambda s: outcomes.answer(s, s.get_one(Job, young.id), "Yes.", truncated=False, now=NOW + MINUTE),
+    )
     assert do(engine, jobs.delete_older, NOW + MINUTE) == 1
     left = {young.id, still_open.id}
     assert {job.id for job in rows(engine, Job)} == left
@@ -263,7 +266,7 @@ def test_deleting_takes_all_that_hangs_from_a_job_and_nothing_else(engine: sa.En
 
 def test_deleting_is_done_in_portions(engine: sa.Engine):
     for _ in range(3):
-        do(engine, jobs.cancel, accepted(engine).id, NOW)
+        do(engine, outcomes.cancel, accepted(engine).id, NOW)
     assert do(engine, jobs.delete_older, NOW + MINUTE, most=2) == 2
     assert do(engine, jobs.delete_older, NOW + MINUTE, most=2) == 1
 
@@ -275,7 +278,7 @@ def test_an_end_between_a_look_at_a_job_and_its_lock_stands(engine: sa.Engine):
     job = accepted(engine)
     with session.transaction(engine) as late:
         seen = jobs.get(late, job.id, "T1", "UANNA")
-        do(engine, jobs.cancel, job.id, NOW)
-        assert not jobs.cancel(late, job.id, NOW)
+        do(engine, outcomes.cancel, job.id, NOW)
+        assert not outcomes.cancel(late, job.id, NOW)
         assert seen is not None
         assert seen.state is JobState.CANCELLED

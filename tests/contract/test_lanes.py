@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, posts
+from db import outcomes, posts
 from db.models import Job, Lane, Post
 from db.states import PostKind, PostState
 from tests.fakes import LEASE, MINUTE, NOW, SECOND, accepted, at_once, declare, do, in_line, rows, set_row
@@ -36,7 +36,7 @@ def show_and_go_on(engine: sa.Engine, work: posts.Work, now=NOW) -> posts.Work |
 def answered(engine: sa.Engine, **changes) -> Job:
     """A job whose card was shown long ago, with a result and a second part wanted."""
     job = in_line(engine, **changes)
-    do(engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), "Yes.", truncated=False, now=NOW))
+    do(engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), "Yes.", truncated=False, now=NOW))
     do(engine, posts.want, job, PostKind.RESULT, NOW, 1)
     [card] = rows(engine, Post, job_id=job.id, kind=PostKind.CARD)
     set_row(engine, Post, card.id, ts="1.0", channel="C1", shown="digest", state=PostState.SHOWN)
@@ -125,7 +125,7 @@ def test_nothing_overtakes_its_own_card_but_other_jobs_may(engine: sa.Engine):
     stuck = in_line(engine)
     [card] = rows(engine, Post)
     set_row(engine, Post, card.id, not_before=NOW + MINUTE)
-    do(engine, lambda s: jobs.answer(s, s.get_one(Job, stuck.id), "Yes.", truncated=False, now=NOW))
+    do(engine, lambda s: outcomes.answer(s, s.get_one(Job, stuck.id), "Yes.", truncated=False, now=NOW))
     assert do(engine, posts.due_lanes, NOW) == []
     assert claim(engine) is None
     other = accepted(engine)
@@ -170,7 +170,7 @@ def test_the_parts_of_a_result_keep_their_order_when_one_has_to_wait(engine: sa.
 
 def test_a_callback_waits_for_no_card(engine: sa.Engine):
     job = in_line(engine, callback_url="https://a.test/b")
-    do(engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), "Yes.", truncated=False, now=NOW))
+    do(engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), "Yes.", truncated=False, now=NOW))
     work = claim(engine, lane="callback/a.test")
     assert work is not None
     assert work.post.kind is PostKind.CALLBACK

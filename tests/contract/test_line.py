@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import events, jobs, leases, line
+from db import events, leases, line, outcomes
 from db.models import Backend, Job, Step
 from db.states import JobState, StepState
 from db.turns import Rank
@@ -216,7 +216,7 @@ def test_the_sweep_rings_for_as_many_steps_as_could_be_claimed(engine: sa.Engine
     for step in waiting[1:]:
         set_row(engine, Step, step.id, not_before=NOW + 2 * MINUTE)
     assert do(engine, line.callable_steps, NOW + MINUTE) == {"main": 1}
-    do(engine, jobs.cancel, job.id, NOW)
+    do(engine, outcomes.cancel, job.id, NOW)
     assert do(engine, line.callable_steps, NOW + 3 * MINUTE) == {}
 
 

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from db import calls, events, jobs, leases, line
+from db import calls, events, jobs, leases, line, outcomes
 from db.models import Job, Post, Step
 from db.states import JobState, PostKind, StepState
 from tests.fakes import LEASE, MINUTE, NOW, SECOND, a_step, at_once, declare, do, in_line, rows, the
@@ -140,9 +140,9 @@ def test_a_running_step_of_an_ended_job_is_stopped_and_frees_its_slot(engine: sa
     job = in_line(engine, steps=2)
     claimed = claim(engine)
     if end == "cancel":
-        assert do(engine, jobs.cancel, job.id, NOW)
+        assert do(engine, outcomes.cancel, job.id, NOW)
     else:
-        do(engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
+        do(engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
     # The slot is taken until the stream is closed.
     in_line(engine)
     assert do(engine, line.claim, "main", NOW, LEASE) is None
@@ -155,7 +155,7 @@ def test_a_running_step_of_an_ended_job_is_stopped_and_frees_its_slot(engine: sa
 def test_an_answer_that_comes_after_the_end_is_dropped(engine: sa.Engine):
     job = in_line(engine)
     claimed = claim(engine)
-    do(engine, jobs.cancel, job.id, NOW)
+    do(engine, outcomes.cancel, job.id, NOW)
     assert finish(engine, claimed) is None
     assert the(engine, Step, claimed.step_id).state is StepState.CANCELLED
     assert the(engine, Job, job.id).state is JobState.CANCELLED
@@ -169,12 +169,12 @@ def test_cancelling_races_with_the_last_answer_and_one_of_them_wins(engine: sa.E
 
         def end(number: int, claimed=claimed, job_id=job.id) -> bool:
             if number:
-                return do(engine, jobs.cancel, job_id, NOW)
+                return do(engine, outcomes.cancel, job_id, NOW)
 
             def answer(session: sa.orm.Session) -> bool:
                 done = leases.finish(session, claimed, "yes", 1, 1, truncated=False, now=NOW)
                 if done:
-                    jobs.answer(session, done.job, "yes", truncated=False, now=NOW)
+                    outcomes.answer(session, done.job, "yes", truncated=False, now=NOW)
                 return done is not None
 
             return do(engine, answer)
@@ -194,7 +194,7 @@ def test_an_abandoned_step_leaves_its_job_to_be_ended(engine: sa.Engine):
     assert the(engine, Step, claimed.step_id).state is StepState.CANCELLED
     in_line(engine)
     second = claim(engine)
-    do(engine, jobs.cancel, second.job_id, NOW)
+    do(engine, outcomes.cancel, second.job_id, NOW)
     assert do(engine, leases.abandon, second, NOW) is None
 
 
@@ -266,7 +266,7 @@ def test_an_ended_job_does_not_wait_for_the_last_claim_of_another(engine: sa.Eng
         do(engine, leases.free_dead, now, 3)
     steps = {step.job_id: step.state for step in rows(engine, Step)}
     waits = next(job for job in (first, second) if steps[job.id] is StepState.RUNNING)
-    do(engine, jobs.cancel, waits.id, now)
+    do(engine, outcomes.cancel, waits.id, now)
     do(engine, leases.free_dead, now, 3)
     assert [step.state for step in rows(engine, Step, job_id=waits.id)] == [StepState.CANCELLED]
 
@@ -283,6 +283,6 @@ def test_claims_that_were_given_back_do_not_count_as_dead(engine: sa.Engine):
 def test_the_dead_lease_of_an_ended_job_is_cleared_away(engine: sa.Engine):
     job = in_line(engine)
     claimed = claim(engine)
-    do(engine, jobs.cancel, job.id, NOW)
+    do(engine, outcomes.cancel, job.id, NOW)
     do(engine, leases.free_dead, LATER, 3)
     assert the(engine, Step, claimed.step_id).state is StepState.CANCELLED

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from db import backends, calls, jobs, leases, line, postgresql, posts, session
+from db import backends, calls, jobs, leases, line, outcomes, postgresql, posts, session
 from db.models import Backend, Job, Step
 from db.states import JobState, StepState
 from tasks.sweep import sweep
@@ -111,7 +111,7 @@ def test_a_claim_that_waited_for_a_cancel_takes_nothing(postgres_engine: sa.Engi
     assert do(engine, line.claim, "main", NOW, LEASE) is not None
     for job in (running, waiting):
         with ThreadPoolExecutor(1) as pool, session.transaction(engine) as cancelling:
-            assert jobs.cancel(cancelling, job.id, NOW)
+            assert outcomes.cancel(cancelling, job.id, NOW)
             cancelling.flush()
             claiming = pool.submit(do, engine, line.claim, "main", NOW, LEASE)
             until(lambda claiming=claiming: blocked(engine, claiming))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.owners import command
 from db import __main__ as database
-from db import backends, calls, jobs, leases, line, session
+from db import backends, calls, leases, line, outcomes, session
 from db.models import Backend, Change, Job, Rule
 from db.states import JobState
 from tasks.catalogue import say
@@ -324,7 +324,7 @@ def test_the_numbers_of_a_day(door: Door) -> None:
         assert claimed is not None
         done = leases.finish(transaction, claimed, "Short.", 100, 20, False, NOW)
         assert done is not None
-        jobs.answer(transaction, done.job, "Short.", False, NOW)
+        outcomes.answer(transaction, done.job, "Short.", False, NOW)
     failed = fakes.accepted(engine, created_at=NOW)
     fakes.accepted(engine, created_at=NOW - timedelta(days=1, seconds=1))
     door.change(failed, state=JobState.FAILED, error="bug")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import backends, jobs, leases, line, places, session
+from db import backends, jobs, leases, line, outcomes, places, preparing, session
 from db.jobs import NewStep
 from db.models import Backend, Job, Post, Step
 from db.places import NOWHERE, Place
@@ -32,9 +32,9 @@ def ask(engine: sa.Engine, who: str, *tokens_in: int, rank: Rank = Rank(), now: 
     new: list[NewStep] = [a_step(tokens_in=size) for size in tokens_in or (10,)]
     with session.transaction(engine) as transaction:
         assert jobs.add(transaction, job)
-        taken = jobs.claim(transaction, job.id, now, LEASE)
+        taken = preparing.claim(transaction, job.id, now, LEASE)
         assert taken is not None
-        assert jobs.prepared(transaction, job.id, taken.fence, "main", None, new, now, rank)
+        assert preparing.prepared(transaction, job.id, taken.fence, "main", None, new, now, rank)
     return job.id
 
 
@@ -232,7 +232,7 @@ def test_a_place_that_is_written_is_shown_on_the_card(engine: sa.Engine):
 def test_a_job_that_ended_meanwhile_is_not_written(engine: sa.Engine):
     job = ask(engine, "A")
     moved = do(engine, places.changed, "main", NOW)
-    do(engine, jobs.cancel, job, NOW)
+    do(engine, outcomes.cancel, job, NOW)
     [before] = rows(engine, Post, job_id=job)
     do(engine, places.write, moved)
     assert the(engine, Job, job).ahead is None

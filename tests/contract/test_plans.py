@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, leases, line, passages, places, session, sources, turns
+from db import jobs, leases, line, outcomes, passages, places, preparing, session, sources, turns
 from db.jobs import NewStep
 from db.models import Job, Passage, Source, Step, Turn
 from db.states import JobState, StepState
@@ -18,9 +18,9 @@ PLAN = {"kind": "items", "parts": 3, "items": 60, "calls": 3}
 def held(engine: sa.Engine, steps: int = 3, **changes) -> Job:
     """A job whose plan waits for its person's word."""
     job = accepted(engine, **changes)
-    taken = do(engine, jobs.claim, job.id, NOW, LEASE)
+    taken = do(engine, preparing.claim, job.id, NOW, LEASE)
     new: list[NewStep] = [a_step(items=20) for _ in range(steps)]
-    assert do(engine, jobs.prepared, job.id, taken.fence, "main", None, new, NOW, plan=PLAN, held=True)
+    assert do(engine, preparing.prepared, job.id, taken.fence, "main", None, new, NOW, plan=PLAN, held=True)
     return the(engine, Job, job.id)
 
 
@@ -65,7 +65,7 @@ def test_a_word_puts_it_in_line_once(engine: sa.Engine):
 def test_a_word_for_something_else_changes_nothing(engine: sa.Engine, way: str):
     job = held(engine)
     if way == "cancelled":
-        assert do(engine, jobs.cancel, job.id, NOW)
+        assert do(engine, outcomes.cancel, job.id, NOW)
     if way == "not held":
         assert do(engine, jobs.confirm, job.id, 1, NOW, MINUTE)
     attempt = 2 if way == "attempt" else 1
@@ -77,7 +77,7 @@ def test_a_word_for_something_else_changes_nothing(engine: sa.Engine, way: str):
 def test_a_plan_without_a_word_ends_by_its_deadline_and_says_so(engine: sa.Engine):
     """I3: with its own reason; a retry asks again."""
     job = held(engine)
-    assert do(engine, jobs.end_overdue, job.deadline + SECOND) == [job.id]
+    assert do(engine, outcomes.end_overdue, job.deadline + SECOND) == [job.id]
     after = the(engine, Job, job.id)
     assert (after.state, after.error, after.held) == (JobState.FAILED, "not_confirmed", False)
     assert after.error_params["calls"] == 3
@@ -111,7 +111,7 @@ def test_a_jobs_rows_are_kept_replaced_and_go_with_it(engine: sa.Engine):
     )
     kept = do(engine, sources.of_job, job.id)
     assert [source.rows for source in kept] == [[["둘"]], []]
-    do(engine, jobs.cancel, job.id, NOW)
+    do(engine, outcomes.cancel, job.id, NOW)
     do(engine, jobs.delete_older, NOW + SECOND)
     assert rows(engine, Source) == []
 

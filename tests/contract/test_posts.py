@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, posts, session
+from db import outcomes, posts, session
 from db.models import Job, Post
 from db.states import Origin, PostKind, PostState
 from tests.fakes import (
@@ -145,7 +145,7 @@ def test_news_of_a_backend_reach_the_cards_of_those_who_wait_for_it(engine: sa.E
             sa.text("UPDATE steps SET backend = 'other' WHERE job_id = :id"), {"id": elsewhere.id}
         ),
     )
-    do(engine, jobs.cancel, ended.id, NOW)
+    do(engine, outcomes.cancel, ended.id, NOW)
     do(engine, lambda s: s.execute(sa.update(Post).values(state=PostState.SHOWN, ts="1.0")))
     do(engine, posts.refresh_cards_in, "main")
     assert [one.job_id for one in rows(engine, Post, state=PostState.WANTED)] == [waiting.id]

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from bot import payloads
 from bot.listeners import retry
-from db import jobs
+from db import outcomes
 from db.models import Job
 from tasks import actions
 from tests import fakes
@@ -17,7 +17,7 @@ def test_presses_at_once_begin_one_attempt_and_ring_once(engine: sa.Engine):
     resources = fakes.resources(engine, Clock())
     for _ in range(5):
         job = in_line(engine)
-        do(engine, lambda s, key=job.id: jobs.fail(s, s.get_one(Job, key), "bug", {}, NOW))
+        do(engine, lambda s, key=job.id: outcomes.fail(s, s.get_one(Job, key), "bug", {}, NOW))
         resources.bell.rung.clear()
         press = payloads.Press("T1", "UANNA", actions.Attempt(job.id, 1), "")
         said = at_once(6, lambda _, press=press: retry.again(resources, press))

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from db import backends, jobs, leases, line, stats
+from db import backends, leases, line, outcomes, stats
 from db.models import Job
 from tests.fakes import LEASE, MINUTE, NOW, SECOND, accepted, declare, do, in_line
 
@@ -25,7 +25,7 @@ def test_everything_is_counted_where_it_stands(engine: sa.Engine):
     accepted(engine)
     in_line(engine, steps=2)
     failed = in_line(engine)
-    do(engine, lambda s: jobs.fail(s, s.get_one(Job, failed.id), "bug", {}, NOW))
+    do(engine, lambda s: outcomes.fail(s, s.get_one(Job, failed.id), "bug", {}, NOW))
     claimed = do(engine, line.claim, "main", NOW, LEASE)
     assert claimed is not None
     assert count(engine, "jobs") == {
@@ -51,10 +51,10 @@ def test_the_time_to_an_answer_is_summed(engine: sa.Engine):
         ended = NOW + seconds * SECOND
         do(
             engine,
-            lambda s, job=job, ended=ended: jobs.answer(
+            lambda s, job=job, ended=ended: outcomes.answer(
                 s, s.get_one(Job, job.id), "y", truncated=False, now=ended
             ),
         )
     cancelled = in_line(engine)
-    do(engine, jobs.cancel, cancelled.id, NOW + MINUTE)
+    do(engine, outcomes.cancel, cancelled.id, NOW + MINUTE)
     assert count(engine, "answer_seconds_sum") == {(): pytest.approx(7)}

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from db import events, jobs, line
+from db import events, line, outcomes, preparing
 from db.models import Backend, Job, Post, Step
 from db.states import JobState, PostKind, StepState
 from tasks.sweep import MOST_CLAIMS, sweep
@@ -33,7 +33,7 @@ def test_sweeps_at_once_do_what_one_does(engine: sa.Engine) -> None:
     overdue = [in_line(engine, deadline=NOW + MINUTE) for _ in range(5)]
     hopeless = [accepted(engine) for _ in range(5)]
     for job in hopeless:
-        do(engine, jobs.claim, job.id, NOW, LEASE)
+        do(engine, preparing.claim, job.id, NOW, LEASE)
         set_row(engine, Job, job.id, claims=MOST_CLAIMS)
     dead = [in_line(engine, requester=f"U{number}", deadline=NOW + HOUR) for number in range(5)]
     do(
@@ -47,7 +47,7 @@ def test_sweeps_at_once_do_what_one_does(engine: sa.Engine) -> None:
     for step in rows(engine, Step, job_id=dead[0].id):
         set_row(engine, Step, step.id, claims=MOST_CLAIMS)
     old = accepted(engine)
-    do(engine, jobs.cancel, old.id, NOW - 31 * 24 * HOUR)
+    do(engine, outcomes.cancel, old.id, NOW - 31 * 24 * HOUR)
 
     sweepers = [resources(engine, Clock(NOW + 2 * MINUTE)) for _ in range(4)]
     at_once(len(sweepers), lambda number: sweep(sweepers[number]))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from db import jobs, line, posts
+from db import line, outcomes, posts
 from db.models import Job, Post
 from db.states import JobState, PostKind, PostState
 from tasks.deliver import agent, stage
@@ -41,7 +41,7 @@ def bell(resources, clock: Clock) -> None:
 
 
 def end(resources, job: Job, clock: Clock) -> None:
-    do(resources.engine, jobs.cancel, job.id, clock())
+    do(resources.engine, outcomes.cancel, job.id, clock())
 
 
 def card(resources, job: Job) -> Post:

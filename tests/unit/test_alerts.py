@@ -5,7 +5,7 @@ import json
 import pytest
 
 from db import alerts as rows_of
-from db import backends, incidents, jobs, leases, line
+from db import backends, incidents, leases, line, outcomes, preparing
 from db.models import Alert, Backend, Incident, Job, Step, Telling
 from db.states import Part
 from tasks import alerts
@@ -42,7 +42,7 @@ def resources(sqlite_engine, clock: Clock) -> Resources:
 
 def fail(resources, code: str = "bug", **changes) -> Job:
     job = in_line(resources.engine, **changes)
-    do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), code, {}, resources.clock()))
+    do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), code, {}, resources.clock()))
     return job
 
 
@@ -101,7 +101,7 @@ def test_causes_that_are_the_persons_own_are_not_told(resources, slack: Slack, c
 def test_nothing_that_people_write_is_told(resources, slack: Slack, clock):
     job = in_line(resources.engine, text="xylophone", question="marmalade", requester="UBOB")
     params = {"detail": "zither"}
-    do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "model_refused", params, NOW))
+    do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), "model_refused", params, NOW))
     look_and_tell(resources)
     said = json.dumps(slack.calls, default=str)
     assert job.id in said
@@ -115,7 +115,7 @@ def test_a_job_that_kills_its_worker_three_times_ends_with_an_alert(
     job = accepted(resources.engine) if where == "prepare" else in_line(resources.engine)
     for _ in range(3):
         if where == "prepare":
-            assert do(resources.engine, jobs.claim, job.id, clock.now, LEASE) is not None
+            assert do(resources.engine, preparing.claim, job.id, clock.now, LEASE) is not None
         else:
             assert do(resources.engine, line.claim, "main", clock.now, LEASE) is not None
         clock.move(LEASE + SECOND)
@@ -326,7 +326,7 @@ def test_a_refused_token_is_an_alert_that_is_told_once_it_is_mended(resources, s
 def test_a_dropped_post_is_told_and_a_deleted_thread_is_not(resources, slack: Slack, clock):
     job = in_line(resources.engine)
     deliver(resources, "slack/C1")
-    do(resources.engine, jobs.cancel, job.id, NOW)
+    do(resources.engine, outcomes.cancel, job.id, NOW)
     slack.fail("chat_update", slack_error("message_not_found"))
     clock.move(SECOND)
     deliver(resources, "slack/C1")

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from db import jobs, posts
+from db import jobs, outcomes, posts
 from db.models import Incident, Job, Lane, Post, Step
 from db.states import JobState, Origin, PostKind, PostState, StepState
 from tasks.deliver import stage
@@ -29,11 +29,11 @@ LATER = stage.LONGEST_WAIT + stage.LEASE
 
 
 def answer(resources, job: Job, text: str = "It **began** late.", now=NOW) -> None:
-    do(resources.engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), text, truncated=False, now=now))
+    do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), text, truncated=False, now=now))
 
 
 def fail(resources, job: Job, code: str = "bug", **params) -> None:
-    do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), code, params, NOW))
+    do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), code, params, NOW))
 
 
 def of_kind(resources, kind: PostKind) -> list[Post]:
@@ -64,7 +64,7 @@ def test_a_card_is_edited_when_it_changes_and_at_no_other_time(resources, slack:
     do(resources.engine, posts.refresh_card, job.id)
     run(resources, clock)
     assert slack.called("chat_update") == []
-    do(resources.engine, jobs.cancel, job.id, NOW)
+    do(resources.engine, outcomes.cancel, job.id, NOW)
     run(resources, clock, times=2)
     [edit] = slack.called("chat_update")
     assert edit["ts"] == slack.messages[0]["ts"]
@@ -75,7 +75,7 @@ def test_a_card_is_edited_when_it_changes_and_at_no_other_time(resources, slack:
 def test_a_card_is_edited_at_most_once_a_second(resources, slack: Slack, clock):
     job = in_line(resources.engine)
     deliver(resources, LANE)
-    do(resources.engine, jobs.cancel, job.id, NOW)
+    do(resources.engine, outcomes.cancel, job.id, NOW)
     deliver(resources, LANE)
     assert slack.called("chat_update") == []
     clock.move(stage.EDIT_EVERY)

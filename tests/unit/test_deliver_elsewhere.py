@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from db import jobs
+from db import outcomes
 from db.models import Job, Post
 from db.states import JobState, Origin, PostKind, PostState
 from tasks import originals
@@ -49,7 +49,7 @@ def response_url() -> Iterator[tuple[str, list[dict]]]:
 
 
 def answer(resources, job: Job, text: str = "Yes.") -> None:
-    do(resources.engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), text, truncated=False, now=NOW))
+    do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), text, truncated=False, now=NOW))
 
 
 def run(resources, clock: Clock, lane: str, times: int = 1) -> None:
@@ -201,9 +201,9 @@ def test_a_callback_brings_the_values_that_the_row_hides(resources, clock):
 def test_a_callback_tells_of_other_ends_too(resources, clock, end):
     job = api_job(resources)
     if end == "fail":
-        do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
+        do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
     else:
-        do(resources.engine, jobs.cancel, job.id, NOW)
+        do(resources.engine, outcomes.cancel, job.id, NOW)
     service = Service()
     calls_back(resources, clock, service)
     [(_, body)] = service.heard

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db import jobs, posts, sources
+from db import jobs, outcomes, posts, sources
 from db.models import Job, Source
 from db.states import JobState, PostKind
 from tasks import recipes
@@ -52,7 +52,7 @@ def a_result(
     said = labelled(*labels) if result is None else result
 
     def answer(session):
-        jobs.answer(session, session.get_one(Job, job.id), said, truncated=False, now=NOW)
+        outcomes.answer(session, session.get_one(Job, job.id), said, truncated=False, now=NOW)
         session.get_one(Job, job.id).question = question
 
     do(resources.engine, answer)
@@ -107,7 +107,7 @@ def test_a_chart_that_slack_refuses_becomes_a_picture_and_then_plain_text(
     """Not every workspace has the block yet; the answer gets there all the same, once."""
     first = slack.chat_postMessage
     job = in_line(resources.engine)
-    do(resources.engine, jobs.cancel, job.id, NOW)
+    do(resources.engine, outcomes.cancel, job.id, NOW)
     a_result(resources, "칭찬", "불만", "칭찬")
     left = [slack_error("invalid_blocks")] * refusals
 
@@ -149,7 +149,7 @@ def test_one_item_is_a_few_fields_without_a_chart(resources, slack: Slack, clock
     own = Source(job_id=job.id, ordinal=0, name="", kind="csv", header=["text"], rows=[["Kind!"]])
     do(resources.engine, sources.keep, job.id, [own])
     said = {"items": [{"row": 1, "answer": {"sentiment": "positive", "sure": "high", "why": "kind"}}]}
-    do(resources.engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), json.dumps(said), False, NOW))
+    do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), json.dumps(said), False, NOW))
     run(resources, clock)
     [shown] = slack.of_kind("result")
     assert "sentiment: positive" in shown["text"]
@@ -209,7 +209,7 @@ def test_a_failure_shows_what_there_is_of_an_answer(resources, slack: Slack, clo
     broken = "Here is what I found: <!channel> " + "x" * 2_000
     do(
         resources.engine,
-        lambda s: jobs.fail(s, s.get_one(Job, job.id), "bad_form", {"recipe": "x"}, NOW, partial=broken),
+        lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bad_form", {"recipe": "x"}, NOW, partial=broken),
     )
     run(resources, clock)
     [shown] = slack.of_kind("failure")
@@ -224,7 +224,7 @@ def test_what_a_failed_attempt_had_is_not_posted_after_a_retry(resources, slack:
 
     def fails(session):
         failed = session.get_one(Job, job.id)
-        jobs.fail(session, failed, "bad_form", {"recipe": "x"}, NOW, "x" * 2_000)
+        outcomes.fail(session, failed, "bad_form", {"recipe": "x"}, NOW, "x" * 2_000)
         posts.want(session, failed, PostKind.FILE, NOW, 0)
 
     do(resources.engine, fails)

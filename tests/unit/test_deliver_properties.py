@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from db import jobs
+from db import outcomes
 from db.models import Job, Post
 from db.states import OPEN, JobState, Origin, PostState
 from tasks.deliver import stage
@@ -143,9 +143,9 @@ def _move_on(resources, chance, clock, job: Job, certainly: bool = False) -> Non
         case "answer":
             do(
                 resources.engine,
-                lambda s: jobs.answer(s, s.get_one(Job, job.id), text, truncated=False, now=clock.now),
+                lambda s: outcomes.answer(s, s.get_one(Job, job.id), text, truncated=False, now=clock.now),
             )
         case "fail":
-            do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "bug", {}, clock.now))
+            do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bug", {}, clock.now))
         case _:
-            do(resources.engine, jobs.cancel, job.id, clock.now)
+            do(resources.engine, outcomes.cancel, job.id, clock.now)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from db import jobs, posts
+from db import jobs, outcomes, posts
 from db.models import Job, Post
 from db.states import JobState, PostKind, PostState
 from tasks.deliver import stage
@@ -28,11 +28,11 @@ LATER = stage.LONGEST_WAIT + stage.LEASE
 
 
 def answer(resources, job: Job, text: str = "It **began** late.", now=NOW) -> None:
-    do(resources.engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), text, truncated=False, now=now))
+    do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), text, truncated=False, now=now))
 
 
 def fail(resources, job: Job, code: str = "bug", **params) -> None:
-    do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), code, params, NOW))
+    do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), code, params, NOW))
 
 
 def of_kind(resources, kind: PostKind) -> list[Post]:
@@ -119,7 +119,7 @@ def test_a_card_found_again_is_brought_up_to_date(resources, slack: Slack, clock
     job = in_line(resources.engine)
     slack.fail("chat_postMessage", TimeoutError(), after=True)
     run(resources, clock)
-    do(resources.engine, jobs.cancel, job.id, NOW)
+    do(resources.engine, outcomes.cancel, job.id, NOW)
     run(resources, clock, times=2)
     [message] = slack.messages
     assert "cancelled" in message["text"]

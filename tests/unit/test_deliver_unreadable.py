@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from db import jobs, posts
+from db import jobs, outcomes, posts
 from db.models import Job, Post
 from db.states import JobState, Origin, PostKind, PostState
 from tasks import slack as slack_api
@@ -20,11 +20,11 @@ LONG = "\n\n".join("Word " * 400 for _ in range(200))
 
 
 def answer(resources, job: Job, text: str = "It **began** late.", now=NOW) -> None:
-    do(resources.engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), text, truncated=False, now=now))
+    do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), text, truncated=False, now=now))
 
 
 def fail(resources, job: Job) -> None:
-    do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
+    do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
 
 
 def run(resources, clock: Clock, times: int = 1, lane: str = LANE) -> None:

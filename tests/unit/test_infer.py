@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from db import backends, jobs, leases, line, passages, session
+from db import backends, jobs, leases, line, outcomes, passages, preparing, session
 from db.jobs import NewStep
 from db.models import Backend, Job, Passage, Post, Step, Turn
 from db.states import JobState, PostKind, PostState, StepState
@@ -59,10 +59,10 @@ def backend(resources) -> Backend:
 
 def map_job(resources, parts: int, recipe: str = "summarize", **changes) -> Job:
     job = accepted(resources.engine, recipe=recipe, **changes)
-    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    taken = do(resources.engine, preparing.claim, job.id, NOW, LEASE)
     assert taken is not None
     new = [a_step(kind="map") for _ in range(parts)]
-    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", None, new, NOW)
+    do(resources.engine, preparing.prepared, job.id, taken.fence, "main", None, new, NOW)
     return job
 
 
@@ -298,7 +298,7 @@ def test_a_job_cancelled_while_the_model_writes_closes_the_stream(resources, clo
         [step] = rows(resources.engine, Step)
         assert step.answer == "word word "
         assert step.lease_until == clock.now + hold.LEASE
-        do(resources.engine, jobs.cancel, job.id, clock.now)
+        do(resources.engine, outcomes.cancel, job.id, clock.now)
         # Long before the next heartbeat.
         clock.move(hold.LOOK)
         yield from body
@@ -535,9 +535,9 @@ def labelled(*labels: str) -> fakes.Reply:
 def items_job(resources, *sizes: int, **changes) -> Job:
     """A job to classify, with a call for each of `sizes` items."""
     job = accepted(resources.engine, recipe="classify", **changes)
-    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    taken = do(resources.engine, preparing.claim, job.id, NOW, LEASE)
     steps = [a_step(kind="items", items=size) for size in sizes]
-    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", "a, b", steps, NOW)
+    do(resources.engine, preparing.prepared, job.id, taken.fence, "main", "a, b", steps, NOW)
     return job
 
 
@@ -598,11 +598,11 @@ def test_a_broken_answer_is_asked_for_once_more_with_what_is_wrong(resources, be
 
 def test_an_answer_that_breaks_its_form_twice_ends_the_job_with_what_there_is(resources):
     job = accepted(resources.engine, recipe="action-items")
-    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    taken = do(resources.engine, preparing.claim, job.id, NOW, LEASE)
     recipe = resources.recipes.get("action-items")
     [spec] = plan.first_steps(recipe, [document.bare("Jane sends it.")], None, 8192)
     step = NewStep(temperature=0, **vars(spec))
-    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", None, [step], NOW)
+    do(resources.engine, preparing.prepared, job.id, taken.fence, "main", None, [step], NOW)
     run(resources, Model(fakes.says("Jane sends it.")))
     run(resources, Model(fakes.says("Jane sends it, I said.")))
     after = the(resources.engine, Job, job.id)
@@ -620,8 +620,8 @@ def test_what_was_planned_before_its_recipe_had_a_form_is_answered_in_words(reso
         {"role": "user", "content": "<text>\nJane sends it.\n</text>"},
     ]
     job = accepted(resources.engine, recipe=recipe)
-    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
-    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", None, [a_step(messages=old)], NOW)
+    taken = do(resources.engine, preparing.claim, job.id, NOW, LEASE)
+    do(resources.engine, preparing.prepared, job.id, taken.fence, "main", None, [a_step(messages=old)], NOW)
     model = run(resources, Model(fakes.says("- **Jane**: sends it")))
     assert "response_format" not in model.asked[0]
     after = the(resources.engine, Job, job.id)
@@ -664,7 +664,7 @@ def test_a_broken_answer_of_a_cancelled_job_is_not_asked_for_again(resources):
     job = items_job(resources, 1)
 
     def cancels(call):
-        do(resources.engine, jobs.cancel, job.id, NOW)
+        do(resources.engine, outcomes.cancel, job.id, NOW)
         return fakes.says("No.")(call)
 
     run(resources, Model(cancels))
@@ -684,9 +684,9 @@ def test_what_a_model_wrote_instead_of_its_form_stays_out_of_the_log(resources):
 def test_an_answer_from_passages_says_where_they_stand(resources):
     """With the page, so that a person can look it up; in the language of the question."""
     job = accepted(resources.engine, recipe="ask")
-    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    taken = do(resources.engine, preparing.claim, job.id, NOW, LEASE)
     plan = {"kind": "passages", "parts": 9, "items": 2, "calls": 1}
-    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", "언제?", [a_step()], NOW, plan=plan)
+    do(resources.engine, preparing.prepared, job.id, taken.fence, "main", "언제?", [a_step()], NOW, plan=plan)
     fields = {"job_id": job.id, "name": "a.pdf", "text": "x", "model": "m", "digest": "", "vector": b""}
     read = [Passage(**fields, ordinal=n, number=n or None, page=n) for n in range(3)]
     do(resources.engine, passages.keep, job.id, read)

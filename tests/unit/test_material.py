@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from db import jobs, uploads
+from db import jobs, outcomes, preparing, uploads
 from db.models import Job, Post, Step
 from db.states import JobState, Origin, PostKind
 from tasks import understood
@@ -331,7 +331,7 @@ def test_links_that_come_by_http_are_words(resources, slack: Slack):
 
 def test_a_claim_is_renewed_while_files_are_read(resources, clock):
     job = accepted(resources.engine)
-    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    taken = do(resources.engine, preparing.claim, job.id, NOW, LEASE)
     held = Hold(resources, taken)
     clock.move(hold.HEARTBEAT)
     held.keep()
@@ -345,7 +345,7 @@ def test_a_claim_that_another_worker_has_is_lost(resources, clock, attach):
 
     def slow(**asked):
         clock.move(hold.LEASE + SECOND)
-        assert do(resources.engine, jobs.claim, job.id, clock.now, timedelta(hours=1)) is not None
+        assert do(resources.engine, preparing.claim, job.id, clock.now, timedelta(hours=1)) is not None
         return tell(**asked)
 
     resources.slack.files_info = slow
@@ -356,9 +356,9 @@ def test_a_claim_that_another_worker_has_is_lost(resources, clock, attach):
 
 def test_a_job_that_was_cancelled_is_no_longer_held(resources, clock):
     job = accepted(resources.engine)
-    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    taken = do(resources.engine, preparing.claim, job.id, NOW, LEASE)
     held = Hold(resources, taken)
-    do(resources.engine, jobs.cancel, job.id, NOW)
+    do(resources.engine, outcomes.cancel, job.id, NOW)
     clock.move(hold.HEARTBEAT)
     with pytest.raises(Lost):
         held.keep()

@@ -2,7 +2,7 @@
 
 import structlog
 
-from db import jobs, posts
+from db import jobs, outcomes, posts
 from db.models import Job, Step
 from db.states import JobState, Origin, PostKind
 from tasks import originals
@@ -105,7 +105,10 @@ def test_what_there_is_of_an_answer_that_failed_has_its_values(resources, slack,
     job = accepted(resources.engine, text=TEXT)
     prepare(resources, job.id)
     broke = {"recipe": "x"}
-    do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "bad_form", broke, NOW, partial=SAID))
+    do(
+        resources.engine,
+        lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bad_form", broke, NOW, partial=SAID),
+    )
     shown(resources, clock)
     assert PHONE in str(slack.of_kind("failure")[0]["blocks"])
 
@@ -131,7 +134,7 @@ def test_off_means_off(resources):
 def test_a_retry_after_a_failure_hides_and_shows_the_same(resources, slack, clock):
     job = accepted(resources.engine, text=TEXT)
     prepare(resources, job.id)
-    do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
+    do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
     shown(resources, clock)
     assert the(resources.engine, Job, job.id).originals is None
     do(resources.engine, jobs.retry, job.id, 1, clock(), MINUTE * 60)
@@ -143,7 +146,7 @@ def test_a_retry_after_a_failure_hides_and_shows_the_same(resources, slack, cloc
 def test_a_cancelled_job_keeps_nothing(resources):
     job = accepted(resources.engine, text=TEXT)
     prepare(resources, job.id)
-    do(resources.engine, jobs.cancel, job.id, NOW)
+    do(resources.engine, outcomes.cancel, job.id, NOW)
     assert the(resources.engine, Job, job.id).originals is None
 
 
@@ -159,7 +162,7 @@ def test_a_result_of_the_api_can_be_read_for_as_long_as_it_is_kept(resources):
 def test_a_failure_of_the_api_keeps_nothing(resources):
     job = accepted(resources.engine, origin=Origin.API, channel=None, text=TEXT)
     prepare(resources, job.id)
-    do(resources.engine, lambda s: jobs.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
+    do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
     assert the(resources.engine, Job, job.id).originals is None
 
 

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 import pytest
 
-from db import jobs
+from db import outcomes, preparing
 from db.models import Job, Post, Source, Step
 from db.states import JobState, Origin, PostKind, StepState
 from tasks import pipeline, recipes, slack
@@ -227,7 +227,7 @@ def test_whoever_lost_the_claim_while_reading_changes_nothing(resources, slack: 
 
     def slow(**asked):
         clock.move(stage.LEASE + SECOND)
-        assert do(resources.engine, jobs.claim, job.id, clock.now, LEASE) is not None
+        assert do(resources.engine, preparing.claim, job.id, clock.now, LEASE) is not None
         return tell(**asked)
 
     slack.users_info = slow
@@ -241,7 +241,7 @@ def test_a_job_cancelled_while_it_is_prepared_stays_cancelled(resources, slack: 
     tell = slack.users_info
 
     def cancelling(**asked):
-        do(resources.engine, jobs.cancel, job.id, NOW)
+        do(resources.engine, outcomes.cancel, job.id, NOW)
         return tell(**asked)
 
     slack.users_info = cancelling
@@ -277,7 +277,7 @@ def test_a_process_that_is_to_end_gives_its_job_back(resources, bell, monkeypatc
         prepare(resources, job.id)
     after = the(resources.engine, Job, job.id)
     assert (after.state, after.claims, after.lease_until) == (JobState.PREPARING, 0, NOW)
-    assert do(resources.engine, jobs.claim, job.id, NOW + SECOND, LEASE) is not None
+    assert do(resources.engine, preparing.claim, job.id, NOW + SECOND, LEASE) is not None
 
 
 # Items and plans

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import sqlalchemy as sa
 
-from db import jobs, leases, line, posts
+from db import jobs, leases, line, outcomes, posts, preparing
 from db.models import Job, Lane, Post, Step
 from db.states import JobState, PostKind, PostState, StepState
 from tasks.catalogue import say
@@ -159,9 +159,9 @@ def test_a_long_answer_is_stored_with_the_heartbeats_alone(resources, slack: Sla
 def test_parts_and_json_are_not_shown(resources, slack: Slack, clock, recipe, kind):
     """Nor do they take of the room for edits."""
     job = accepted(resources.engine, recipe=recipe)
-    taken = do(resources.engine, jobs.claim, job.id, NOW, LEASE)
+    taken = do(resources.engine, preparing.claim, job.id, NOW, LEASE)
     steps = [a_step(kind=kind) for _ in range(2 if kind == "map" else 1)]
-    do(resources.engine, jobs.prepared, job.id, taken.fence, "main", None, steps, NOW)
+    do(resources.engine, preparing.prepared, job.id, taken.fence, "main", None, steps, NOW)
     seen = writing(resources, clock, '{"a', 'b": ', "1}", seconds=6)
     assert not any("ab" in text or say("en", "card.written") in text for text in seen)
     assert the(resources.engine, Lane, LANE).fence
@@ -306,7 +306,7 @@ def test_a_preview_whose_looks_slack_refuses_is_left_out_and_the_card_lives(reso
     for _ in range(3):
         card = shown(resources, slack, clock, job)
     assert "It began" not in card["text"]
-    do(resources.engine, lambda s: jobs.answer(s, s.get_one(Job, job.id), "It began late.", False, NOW))
+    do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), "It began late.", False, NOW))
     card = shown(resources, slack, clock, job)
     assert "done in" in card["text"]
     assert the(resources.engine, Job, job.id).state is JobState.DONE

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from db import backends, jobs, line, rules
+from db import backends, line, outcomes, preparing, rules
 from db.backends import Declared
 from db.models import Backend, Job, Post, Step, Turn
 from db.states import JobState, PostKind, PostState, StepState
@@ -76,7 +76,7 @@ def test_an_overdue_job_ends_with_words(resources, bell, clock):
 def test_a_job_that_kills_its_preparer_is_not_tried_for_ever(resources, bell, clock):
     job = accepted(resources.engine)
     for _ in range(sweeping.MOST_CLAIMS):
-        assert do(resources.engine, jobs.claim, job.id, clock.now, LEASE) is not None
+        assert do(resources.engine, preparing.claim, job.id, clock.now, LEASE) is not None
         clock.move(LEASE + SECOND)
     sweep(resources)
     assert the(resources.engine, Job, job.id).error == "bug"
@@ -85,7 +85,7 @@ def test_a_job_that_kills_its_preparer_is_not_tried_for_ever(resources, bell, cl
 
 def test_what_outlived_its_retention_is_forgotten(resources, clock):
     job = accepted(resources.engine)
-    do(resources.engine, jobs.cancel, job.id, NOW)
+    do(resources.engine, outcomes.cancel, job.id, NOW)
     clock.move(resources.settings.retention)
     sweep(resources)
     assert len(rows(resources.engine, Job)) == 1
@@ -238,7 +238,7 @@ def test_cards_are_told_their_place_when_it_changes_and_then_no_more(resources, 
     assert wanted() == {"slack/C1", "slack/C2"}
     sweep(resources)
     assert wanted() == set()
-    do(resources.engine, jobs.cancel, jobs_in_line[1].id, NOW)
+    do(resources.engine, outcomes.cancel, jobs_in_line[1].id, NOW)
     wanted()
     sweep(resources)
     assert wanted() == {"slack/C2"}
