@@ -19,6 +19,9 @@ LOCK = {"key_share": True}
 # Troubles of a server that answers nobody: one call at a time finds out whether it is back (a half-open circuit).
 PROBED = frozenset({"down", "loading", "settings"})
 
+# A quiet house would otherwise write, and on SQLite sync its disk, with every sweep.
+MARK_EVERY = timedelta(seconds=2)
+
 # Troubles of a server that has no room.
 FULL = frozenset({"busy", "out_of_memory"})
 
@@ -129,8 +132,14 @@ def recovered(session: Session, name: str) -> str | None:
     return trouble if session.execute(over).first() is not None else None
 
 
+def mark_swept(session: Session, now: datetime) -> None:
+    """Leave the time of a sweep that was asked for, to within MARK_EVERY."""
+    due = Backend.swept_at.is_(None) | (Backend.swept_at <= now - MARK_EVERY)
+    session.execute(update(Backend).where(due).values(swept_at=now))
+
+
 def last_swept(session: Session) -> datetime | None:
-    """When the last sweep was, to within a few seconds; None: there was none yet."""
+    """When the last sweep was that was asked for, to within MARK_EVERY; None: there was none yet."""
     return session.scalar(select(func.max(Backend.swept_at)))
 
 

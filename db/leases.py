@@ -17,9 +17,6 @@ from db.models import Backend, Job, Moment, Step, table
 from db.session import changed
 from db.states import JobState, StepState
 
-# A quiet house would otherwise write, and on SQLite sync its disk, with every sweep.
-_MARK_EVERY = timedelta(seconds=5)
-
 REPAIR = "repair"
 """The kind of a step that asks for an answer once more, because the first broke its form."""
 
@@ -238,8 +235,6 @@ def free_dead(session: Session, now: datetime, most_claims: int) -> list[str]:
     for backend in session.scalars(
         select(Backend).order_by(Backend.name).with_for_update(key_share=True)
     ).all():
-        if backend.swept_at is None or now - backend.swept_at >= _MARK_EVERY:
-            backend.swept_at = now
         dead = select(Step).where(
             Step.backend == backend.name, Step.state == StepState.RUNNING, Step.lease_until <= now
         )

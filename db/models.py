@@ -81,7 +81,7 @@ class Backend(Base, kw_only=True):
     output_weight: Mapped[float] = mapped_column(default=2.0, server_default="2")
     # Since when each priority with work waiting has been passed over for a higher one: {"2": ISO time}.
     passed_over: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, server_default="{}")
-    # When a sweep last freed dead leases here, to within a few seconds (db.leases.free_dead).
+    # When a sweep that was asked for last freed dead leases here, to within a few seconds (db.backends.mark_swept).
     swept_at: Mapped[datetime | None] = mapped_column(default=None)
     # Since when the owners keep it from being asked, and what they say to those who wait.
     paused_at: Mapped[datetime | None] = mapped_column(default=None)

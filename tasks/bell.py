@@ -45,6 +45,8 @@ class Bell:
         """Whether no bell waits in the broker's queue: else whoever listens there will look anyway."""
         try:
             with self._celery.connection_for_read() as connection:
+                # Once: a sweep does not wait for a broker to come back.
+                connection.ensure_connection(max_retries=0, timeout=connection.connect_timeout)
                 return not connection.default_channel.queue_declare(queue, passive=True).message_count
         except ChannelError:
             # Redis has no empty queues, and RabbitMQ none before its first worker.

@@ -25,8 +25,11 @@ UNHEARD = timedelta(seconds=2 * SWEEP_EVERY)
 MOST_CLAIMS = 3
 
 
-def sweep(resources: Resources) -> None:
-    """Make every lost message a delay. Two sweeps at once are harmless: each change is conditional."""
+def sweep(resources: Resources, *, asked: bool = True) -> None:
+    """Make every lost message a delay. Two sweeps at once are harmless: each change is conditional.
+
+    `asked`: beat did, and a broker brought it; such a sweep leaves its time (tasks.deliver.silence).
+    """
     now = resources.clock()
     # A transaction each: whoever holds a job must not ask for a backend, which is locked first (db.line).
     with session.transaction(resources.engine) as transaction:
@@ -35,6 +38,9 @@ def sweep(resources: Resources) -> None:
         hopeless = preparing.end_hopeless(transaction, MOST_CLAIMS, now)
     with session.transaction(resources.engine) as transaction:
         freed = leases.free_dead(transaction, now, MOST_CLAIMS)
+        if asked:
+            backends.mark_swept(transaction, now)
+    log.debug("sweep.freed", backends=freed, asked=asked)
     with session.transaction(resources.engine) as transaction:
         forgotten = jobs.delete_older(transaction, now - resources.settings.retention)
         told.delete_older(transaction, now - resources.settings.retention)

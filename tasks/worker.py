@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -60,8 +61,9 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
         resources.deadman.start()
     if process == "deliver":
         from tasks.deliver import silence  # Not for the others, as in tasks.pipeline.
+        from tasks.sweep import sweep
 
-        silence.watch(resources)
+        silence.watch(resources, partial(sweep, resources, asked=False))
     worker = celery.Worker(
         hostname=f"{process}@%h",
         queues=queues,

@@ -1,7 +1,8 @@
-"""Tells operators that nothing sweeps. The sweep sees all other causes, but not that it is gone itself."""
+"""Sweeps where nobody asks for it, and tells operators so: they see all other causes by the sweep, and not that one."""
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,29 +11,33 @@ from db import alerts as rows
 from db import backends, session
 from db.alerts import Seen
 from tasks import alerts
-from tasks.app import SWEEP_WITHIN
+from tasks.app import SWEEP_EVERY, SWEEP_WITHIN
 from tasks.deliver import alert
 from tasks.resources import Resources
 
 log = structlog.get_logger()
 
+# A sweep that was asked for leaves its time to within backends.MARK_EVERY; one later than this does not come.
+SILENCE = backends.MARK_EVERY + timedelta(seconds=SWEEP_EVERY)
+
 # More often than the sweep takes the alert to be over without it (tasks.alerts.STATES).
 EVERY = timedelta(seconds=20)
 
 
-def watch(resources: Resources) -> None:
+def watch(resources: Resources, sweep: Callable[[], None]) -> None:
     """Look from time to time, beside the tasks of this process: without `beat` or a broker none of them is called."""
     begun = resources.clock()
+    # A thread each: a sweep may wait for the database.
+    _repeat(resources, "sweep", timedelta(seconds=SWEEP_EVERY), lambda: stand_in(resources, sweep))
+    _repeat(resources, "silence", EVERY, lambda: look(resources, begun))
 
-    def work() -> None:
-        while not resources.stopping.is_set():
-            time.sleep(EVERY.total_seconds())
-            try:
-                look(resources, begun)
-            except Exception as error:  # noqa: BLE001  # A door: the next look may find the database again.
-                log.warning("silence.unseen", error=type(error).__name__)
 
-    threading.Thread(target=work, name="silence", daemon=True).start()
+def stand_in(resources: Resources, sweep: Callable[[], None]) -> None:
+    """Sweep, if nobody asked for it for SILENCE: what is dead is freed though the broker is away."""
+    with session.reading(resources.engine) as reading:
+        swept = backends.last_swept(reading)
+    if swept is None or resources.clock() - swept > SILENCE:
+        sweep()
 
 
 def look(resources: Resources, begun: datetime) -> None:
@@ -52,3 +57,15 @@ def look(resources: Resources, begun: datetime) -> None:
     if opened is not None:
         log.error("alert.opened", cause=seen.cause)
     alert.tell(resources)
+
+
+def _repeat(resources: Resources, name: str, every: timedelta, act: Callable[[], None]) -> None:
+    def work() -> None:
+        while not resources.stopping.is_set():
+            time.sleep(every.total_seconds())
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001  # A door: the next time may find the database again.
+                log.warning("silence.unseen", thread=name, error=type(error).__name__)
+
+    threading.Thread(target=work, name=name, daemon=True).start()
