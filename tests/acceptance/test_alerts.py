@@ -52,7 +52,6 @@ def test_operators_hear_that_nothing_sweeps_though_nobody_is_rung(
 ) -> None:
     """`beat` is gone: workers of deliver see it, tell it once, and the sweep ends it when it is back."""
     database = f"sqlite:///{tmp_path / 'threadline.db'}"
-    # A sweep leaves its mark every five seconds.
     settings = {"SLACK_ALERT_CHANNEL": RANDOM, "SILENCE": "8"}
     with stacks.running(database, valkey_url, tmp_path, socket_mode=False, **settings) as stack:
         stack.clear()

@@ -22,12 +22,22 @@ def test_a_quiet_house_rings_for_nothing(resources, bell):
 
 def test_a_sweep_leaves_its_time_but_does_not_write_it_every_second(resources, clock):
     sweep(resources)
-    clock.move(4 * SECOND)
+    clock.move(SECOND)
     sweep(resources)
     assert the(resources.engine, Backend, "main").swept_at == NOW
     clock.move(SECOND)
     sweep(resources)
-    assert the(resources.engine, Backend, "main").swept_at == NOW + 5 * SECOND
+    assert the(resources.engine, Backend, "main").swept_at == NOW + 2 * SECOND
+
+
+def test_a_sweep_that_nobody_asked_for_leaves_no_time(resources, clock):
+    """It is to be seen that beat or the broker is away, though the dead are freed."""
+    in_line(resources.engine, channel=None)
+    claimed = do(resources.engine, line.claim, "main", NOW, LEASE)
+    clock.move(LEASE)
+    sweep(resources, asked=False)
+    assert the(resources.engine, Step, claimed.step_id).state is StepState.WAITING
+    assert the(resources.engine, Backend, "main").swept_at is None
 
 
 def test_lost_bells_are_rung_again(resources, bell, clock):
