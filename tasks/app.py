@@ -28,6 +28,9 @@ def make_celery(settings: Settings) -> Celery:
         task_routes={name: {"queue": name} for name in (PREPARE, INFER, DELIVER, SWEEP)},
         task_acks_late=False,
         worker_prefetch_multiplier=1,
+        # Celery 5.7 lowers the prefetch count when a busy worker connects again. On RabbitMQ the worker was then deaf:
+        # it took one bell at the most, until the connection broke once more (tests/contract/test_broker_reconnects.py).
+        worker_enable_prefetch_count_reduction=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         # How long the pool looks for the result of a process that died, before it says so (tasks.children).

@@ -60,7 +60,7 @@ def test_operators_hear_that_nothing_sweeps_though_nobody_is_rung(
             stack.start(name, "tests.acceptance.unlucky", "deliver")
         stack.stop("beat")
         (alert,) = stack.wait(lambda: told(stack), "the alert")
-        assert "Nothing sweeps" in alert["text"]
+        assert "Nobody asks for sweeps" in alert["text"]
         stack.start("beat", "tasks", "beat")
         stack.wait(lambda: is_over(stack), "operators hear that it is over", 90)
         assert 1 <= len(told(stack)) <= 2

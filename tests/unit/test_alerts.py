@@ -179,7 +179,7 @@ def test_that_nothing_sweeps_is_told_by_those_who_deliver(resources, slack: Slac
         clock.move(silence.EVERY)
         silence.look(resources, begun)
     [message] = told(slack)
-    assert "Nothing sweeps" in message
+    assert "Nobody asks for sweeps" in message
     sweep(resources)
     clock.move(alerts.STATES["no_sweep"] - SECOND)
     sweep(resources)
