@@ -61,8 +61,9 @@ def _faults(seen: Data, beginning: str) -> str:
     return str(sum(count for what, count in seen["faults"].items() if what.startswith(beginning)))
 
 
-def _recovery(recovery: Data) -> str:
-    if not recovery["count"]:
+def _recovery(recovery: Data | None) -> str:
+    """None: measured before there was such a row."""
+    if recovery is None or not recovery["count"]:
         return "-"
     return f"{recovery['p50']:.1f} / {recovery['max']:.1f} s ({recovery['count']})"
 
@@ -88,6 +89,12 @@ _ROWS = {
     "model calls begun / answers used": lambda seen: f"{seen['calls_begun']} / {seen['answers_used']}",
     "whole answers made and not used": lambda seen: str(seen["calls_completed"] - seen["answers_used"]),
     "a call is back in line, p50 / max": lambda seen: _recovery(seen["recovery"]["in_line"]),
+    "- for its last claim": lambda seen: _recovery(seen["recovery"].get("in_line_last")),
+    "- without a sweep for over 5 s meanwhile": lambda seen: _recovery(
+        seen["recovery"].get("in_line_unswept")
+    ),
+    "- all others": lambda seen: _recovery(seen["recovery"].get("in_line_others")),
+    "times without a sweep for over 5 s, p50 / max": lambda seen: _recovery(seen["recovery"].get("unswept")),
     "a call runs again, p50 / max": lambda seen: _recovery(seen["recovery"]["infer"]),
     "a channel's posts go on, p50 / max": lambda seen: _recovery(seen["recovery"]["deliver"]),
 }
