@@ -6,6 +6,7 @@ import structlog
 from slack_bolt import App, BoltResponse
 
 from bot import intake, payloads
+from bot.payloads import notices
 from db import incidents, session
 from tasks.resources import Resources
 
@@ -17,7 +18,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.middleware
     def limited(body: payloads.Payload, next_: Callable[[], BoltResponse]) -> BoltResponse:
-        team = payloads.held_back(body)
+        team = notices.held_back(body)
         if team is None:
             return next_()
         log.error("slack.events_held_back", team=team)

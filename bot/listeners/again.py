@@ -6,6 +6,7 @@ import structlog
 from slack_bolt import Ack, App
 
 from bot import intake, payloads, voice
+from bot.payloads import forms, presses
 from bot.views import modal as modal_view
 from db import jobs, session
 from db.models import Job
@@ -20,7 +21,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.action(actions.AGAIN)
     def pressed(ack: Ack, body: payloads.Payload) -> None:
-        press, opening = payloads.press(body), payloads.opening(body)
+        press, opening = presses.press(body), forms.opening(body)
         language = voice.language(resources, press.team, press.user)
         job = _own(resources, press.team, press.user, press.attempt.job_id)
         if job is None:
@@ -37,10 +38,10 @@ def register(app: App, resources: Resources) -> None:
 
     @app.view(modal_view.AGAIN)
     def submitted(ack: Ack, body: payloads.Payload) -> None:
-        ack(**take(resources, payloads.again(body)))
+        ack(**take(resources, forms.again(body)))
 
 
-def take(resources: Resources, sent: payloads.Again) -> dict[str, Any]:
+def take(resources: Resources, sent: forms.Again) -> dict[str, Any]:
     """Save the new request; else the errors beside the form's fields."""
     language = voice.language(resources, sent.team, sent.user)
 

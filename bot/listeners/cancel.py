@@ -11,6 +11,7 @@ from bot import intake, payloads, voice
 from bot.aside import Aside
 from bot.listeners import home
 from bot.owners import who
+from bot.payloads import messages, presses
 from db import jobs, outcomes, posts, session
 from db.models import Job
 from tasks import actions
@@ -29,7 +30,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.action(actions.CANCEL)
     def cancel(ack: Ack, body: payloads.Payload) -> None:
-        press = payloads.press(body)
+        press = presses.press(body)
         said, _ = stop(resources, press.team, press.user, press.attempt.job_id)
         if said != "intake.cancelled":
             language = voice.language(resources, press.team, press.user)
@@ -64,7 +65,7 @@ def stop(resources: Resources, team: str, user: str, job_id: str | None) -> tupl
     return "intake.cancelled", job
 
 
-def stop_here(resources: Resources, stop: payloads.Stop) -> bool:
+def stop_here(resources: Resources, stop: messages.Stop) -> bool:
     """Cancel what somebody has open in a thread, or their latest in a channel; whether there was anything.
 
     An admin stops everybody's in the thread. Raises NotSaved.

@@ -11,6 +11,7 @@ from bot.listeners import cancel, modal
 from bot.owners import answer as owners
 from bot.owners import who, words
 from bot.owners.orders import Owner
+from bot.payloads import commands
 from bot.views import help as help_view
 from bot.views import status as status_view
 from db import jobs, session
@@ -31,11 +32,11 @@ def register(app: App, resources: Resources) -> None:
 
     @app.command(resources.settings.slack_command)
     def analyze(ack: Ack, body: payloads.Payload) -> None:
-        command = payloads.command(body)
+        command = commands.command(body)
         ack(**answer(resources, command))
 
 
-def answer(resources: Resources, command: payloads.Command) -> dict[str, Any]:
+def answer(resources: Resources, command: commands.Command) -> dict[str, Any]:
     """What the person is shown at once: nothing when the card will speak, else a word for their eyes only."""
     word = _word(resources, command)
     if word is not None:
@@ -62,7 +63,7 @@ def answer(resources: Resources, command: payloads.Command) -> dict[str, Any]:
     return {"text": voice.say(language, "intake.empty", command=resources.settings.slack_command)}
 
 
-def _word(resources: Resources, command: payloads.Command) -> dict[str, Any] | None:
+def _word(resources: Resources, command: commands.Command) -> dict[str, Any] | None:
     """The answer to one of the command's own words; None for all else."""
     name = resources.settings.slack_command
 
@@ -91,7 +92,7 @@ def _word(resources: Resources, command: payloads.Command) -> dict[str, Any] | N
     return None
 
 
-def _order(resources: Resources, command: payloads.Command, order: str) -> dict[str, Any] | None:
+def _order(resources: Resources, command: commands.Command, order: str) -> dict[str, Any] | None:
     """An owner's order; None: the text of somebody who is none, and only begins with that word."""
     language = voice.language(resources, command.team, command.user, command.text)
     try:

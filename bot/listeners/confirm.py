@@ -4,6 +4,7 @@ from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import payloads, voice
+from bot.payloads import presses
 from db import jobs, posts, session
 from db.models import Job
 from tasks import actions
@@ -15,7 +16,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.action(actions.CONFIRM)
     def confirm(ack: Ack, body: payloads.Payload) -> None:
-        press = payloads.press(body)
+        press = presses.press(body)
         refusal = run(resources, press)
         if refusal is not None:
             language = voice.language(resources, press.team, press.user)
@@ -23,7 +24,7 @@ def register(app: App, resources: Resources) -> None:
         ack()
 
 
-def run(resources: Resources, press: payloads.Press) -> str | None:
+def run(resources: Resources, press: presses.Press) -> str | None:
     """Put the plan's calls in line, once however often it is pressed; else the key of what to tell the person."""
     patience, now = resources.settings.job_deadline, resources.clock()
     try:

@@ -4,6 +4,7 @@ from slack_bolt import App
 
 from bot import payloads
 from bot.listeners import cancel
+from bot.payloads import messages
 from tasks.resources import Resources
 
 
@@ -12,4 +13,4 @@ def register(app: App, resources: Resources) -> None:
 
     @app.event({"type": "message", "subtype": "message_deleted"})
     def deleted(body: payloads.Payload) -> None:
-        cancel.stop_deleted(resources, payloads.deleted(body))
+        cancel.stop_deleted(resources, messages.deleted(body))

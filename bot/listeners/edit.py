@@ -4,6 +4,7 @@ import structlog
 from slack_bolt import App
 
 from bot import intake, payloads
+from bot.payloads import messages
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -14,6 +15,6 @@ def register(app: App, resources: Resources) -> None:
 
     @app.event({"type": "message", "subtype": "message_changed"})
     def edited(body: payloads.Payload) -> None:
-        request = payloads.edited(body, resources.recipes)
+        request = messages.edited(body, resources.recipes)
         if request is not None:
             intake.revise(resources, request)

@@ -4,6 +4,7 @@ import structlog
 from slack_bolt import Ack, App
 
 from bot import intake, payloads, voice
+from bot.payloads import forms, presses
 from bot.views import note
 from db import jobs, session
 from tasks import actions, slack
@@ -17,7 +18,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.action(actions.FEEDBACK)
     def rated(ack: Ack, body: payloads.Payload) -> None:
-        rating = payloads.rating(body)
+        rating = presses.rating(body)
         job_id = rating.attempt.job_id
         if not rate(resources, rating.team, rating.user, job_id, rating.good, note=None):
             language = voice.language(resources, rating.team, rating.user)
@@ -28,7 +29,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.view(note.CALLBACK)
     def noted(ack: Ack, body: payloads.Payload) -> None:
-        sent = payloads.note(body)
+        sent = forms.note(body)
         rate(resources, sent.team, sent.user, sent.job_id, good=False, note=sent.text)
         ack()
 
@@ -39,7 +40,7 @@ def rate(resources: Resources, team: str, user: str, job_id: str, good: bool, no
         return jobs.rate(transaction, job_id, team, user, good, note, resources.clock())
 
 
-def _ask_why(resources: Resources, rating: payloads.Rating) -> None:
+def _ask_why(resources: Resources, rating: presses.Rating) -> None:
     language = voice.language(resources, rating.team, rating.user)
     view = note.form(language, rating.attempt.job_id)
     try:

@@ -3,6 +3,7 @@
 from slack_bolt import Ack, App
 
 from bot import intake, payloads, voice
+from bot.payloads import presses
 from db import jobs, posts, session
 from db.states import PostKind
 from tasks import actions
@@ -14,22 +15,22 @@ def register(app: App, resources: Resources) -> None:
 
     @app.action(actions.SAVE)
     def save(ack: Ack, body: payloads.Payload) -> None:
-        _pressed(resources, payloads.press(body), PostKind.FILE)
+        _pressed(resources, presses.press(body), PostKind.FILE)
         ack()
 
     @app.action(actions.SHARE)
     def share(ack: Ack, body: payloads.Payload) -> None:
-        _pressed(resources, payloads.press(body), PostKind.SHARE)
+        _pressed(resources, presses.press(body), PostKind.SHARE)
         ack()
 
 
-def _pressed(resources: Resources, press: payloads.Press, kind: PostKind) -> None:
+def _pressed(resources: Resources, press: presses.Press, kind: PostKind) -> None:
     if not want(resources, press, kind):
         language = voice.language(resources, press.team, press.user)
         voice.whisper(press.response_url, voice.say(language, "intake.not_yours_to_use"))
 
 
-def want(resources: Resources, press: payloads.Press, kind: PostKind) -> bool:
+def want(resources: Resources, press: presses.Press, kind: PostKind) -> bool:
     """Want a further post of an answer, once; False when the job is not this person's. Raises NotSaved."""
     with intake.saving(), session.transaction(resources.engine) as transaction:
         job = jobs.get(transaction, press.attempt.job_id, press.team, press.user)

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import intake, payloads, voice
 from bot.aside import Aside
 from bot.listeners import modal
+from bot.payloads import forms, notices, presses
 from bot.views import home as home_view
 from db import jobs, people, posts, session
 from tasks import actions, slack
@@ -22,27 +23,27 @@ def register(app: App, resources: Resources) -> None:
 
     @app.event("app_home_opened")
     def opened(body: payloads.Payload) -> None:
-        visitor = payloads.visitor(body)
+        visitor = notices.visitor(body)
         if visitor is not None:
             # Publishing asks Slack, and must not delay the acknowledgement.
             aside.do(lambda: publish(resources, *visitor))
 
     @app.action(actions.OPEN_FORM)
     def ask(ack: Ack, body: payloads.Payload) -> None:
-        modal.show_or_tell(resources, payloads.opening(body), aside)
+        modal.show_or_tell(resources, forms.opening(body), aside)
         ack()
 
     for action in (actions.SET_LANGUAGE, actions.SET_RECIPE, actions.SET_MENTION):
 
         @app.action(action)
         def set_one(ack: Ack, body: payloads.Payload) -> None:
-            _set(resources, payloads.choice(body))
+            _set(resources, presses.choice(body))
             ack()
             refresh(resources, body, aside)
 
     @app.action(actions.DELETE_DATA)
     def delete_data(ack: Ack, body: payloads.Payload) -> None:
-        press = payloads.choice(body)
+        press = presses.choice(body)
         # What is forgotten is not asked of Slack again only to say so.
         language = voice.language(resources, press.team, press.user)
         _forget(resources, press.team, press.user)
@@ -52,7 +53,7 @@ def register(app: App, resources: Resources) -> None:
 
 def refresh(resources: Resources, body: payloads.Payload, aside: Aside, language: str | None = None) -> None:
     """Show the Home anew when the press came from there."""
-    place = payloads.home_of(body)
+    place = presses.home_of(body)
     if place is not None:
         aside.do(lambda: publish(resources, *place, language))
 
@@ -90,7 +91,7 @@ def publish(resources: Resources, team: str, user: str, language: str | None = N
         log.warning("home.unpublished", code=slack.problem(error).code)
 
 
-def _set(resources: Resources, choice: payloads.Choice) -> None:
+def _set(resources: Resources, choice: presses.Choice) -> None:
     value = home_view.chosen(choice.value)
     # What a press carries may be made up.
     language = value if value in LANGUAGES else None

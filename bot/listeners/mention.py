@@ -4,6 +4,7 @@ from slack_bolt import App
 
 from bot import intake, payloads
 from bot.aside import Aside
+from bot.payloads import messages
 from db.states import Origin
 from tasks.resources import Resources
 
@@ -14,7 +15,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.event("app_mention")
     def mentioned(body: payloads.Payload) -> None:
-        request = payloads.message(body, resources.recipes, Origin.MENTION)
+        request = messages.message(body, resources.recipes, Origin.MENTION)
         if request is not None:
             try:
                 intake.accept(resources, request)

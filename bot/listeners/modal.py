@@ -7,6 +7,7 @@ from slack_bolt import Ack, App
 
 from bot import intake, payloads, voice
 from bot.aside import Aside
+from bot.payloads import forms
 from bot.views import modal as modal_view
 from tasks import actions, slack
 from tasks.prepare.extract import limits, problem
@@ -22,15 +23,15 @@ def register(app: App, resources: Resources) -> None:
 
     @app.global_shortcut(actions.NEW_ANALYSIS)
     def new_analysis(ack: Ack, body: payloads.Payload) -> None:
-        show_or_tell(resources, payloads.opening(body), aside)
+        show_or_tell(resources, forms.opening(body), aside)
         ack()
 
     @app.view(modal_view.CALLBACK)
     def submitted(ack: Ack, body: payloads.Payload) -> None:
-        ack(**take(resources, payloads.submission(body)))
+        ack(**take(resources, forms.submission(body)))
 
 
-def show(resources: Resources, opening: payloads.Opening, recipe: Recipe) -> bool:
+def show(resources: Resources, opening: forms.Opening, recipe: Recipe) -> bool:
     """Open the form; False when Slack did not take it in time. The trigger lives for 3 seconds."""
     language = voice.language_of_newcomers_too(resources, opening.team, opening.user)
     origin = modal_view.Origin(opening.channel, opening.response_url)
@@ -43,7 +44,7 @@ def show(resources: Resources, opening: payloads.Opening, recipe: Recipe) -> boo
     return True
 
 
-def show_or_tell(resources: Resources, opening: payloads.Opening, aside: Aside) -> None:
+def show_or_tell(resources: Resources, opening: forms.Opening, aside: Aside) -> None:
     """Open the form for somebody whom no answer of ours reaches; if it does not open, a direct message says so."""
     if show(resources, opening, resources.recipes.default):
         return
@@ -56,7 +57,7 @@ def show_or_tell(resources: Resources, opening: payloads.Opening, aside: Aside) 
     aside.do(say)
 
 
-def take(resources: Resources, sent: payloads.Submission) -> dict[str, Any]:
+def take(resources: Resources, sent: forms.Submission) -> dict[str, Any]:
     """Save what the form asks for; else the errors beside its fields, in the acknowledgement's own form."""
     language = voice.language(resources, sent.team, sent.user, sent.filled.text)
 

@@ -4,6 +4,7 @@ from slack_bolt import App
 
 from bot import intake, payloads
 from bot.aside import Aside
+from bot.payloads import messages
 from db import jobs, session
 from tasks import rules
 from tasks.resources import Resources
@@ -15,7 +16,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.event("message")
     def replied(body: payloads.Payload) -> None:
-        request = payloads.reply(body, resources.recipes)
+        request = messages.reply(body, resources.recipes)
         if request is not None and _continues(resources, request):
             try:
                 intake.accept(resources, request)

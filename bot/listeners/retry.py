@@ -6,6 +6,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import intake, payloads, voice
 from bot.aside import Aside
 from bot.listeners import home
+from bot.payloads import presses
 from db import jobs, posts, session
 from tasks import actions
 from tasks.resources import Resources
@@ -18,7 +19,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.action(actions.RETRY)
     def retry(ack: Ack, body: payloads.Payload) -> None:
-        press = payloads.press(body)
+        press = presses.press(body)
         try:
             refusal = again(resources, press)
         except intake.Refused as refused:
@@ -31,7 +32,7 @@ def register(app: App, resources: Resources) -> None:
         home.refresh(resources, body, aside)
 
 
-def again(resources: Resources, press: payloads.Press) -> str | None:
+def again(resources: Resources, press: presses.Press) -> str | None:
     """Begin a new attempt, once for each failure; else the key of what to tell the person.
 
     Raises Refused when a new request would not be taken either: the error takes the attempt back.

@@ -2,8 +2,8 @@
 
 import sqlalchemy as sa
 
-from bot import payloads
 from bot.listeners import retry
+from bot.payloads import presses
 from db import outcomes
 from db.models import Job
 from tasks import actions
@@ -19,7 +19,7 @@ def test_presses_at_once_begin_one_attempt_and_ring_once(engine: sa.Engine):
         job = in_line(engine)
         do(engine, lambda s, key=job.id: outcomes.fail(s, s.get_one(Job, key), "bug", {}, NOW))
         resources.bell.rung.clear()
-        press = payloads.Press("T1", "UANNA", actions.Attempt(job.id, 1), "")
+        press = presses.Press("T1", "UANNA", actions.Attempt(job.id, 1), "")
         said = at_once(6, lambda _, press=press: retry.again(resources, press))
         assert sorted(said, key=str) == [None, *["intake.retried_already"] * 5]
         assert the(engine, Job, job.id).attempt == 2
