@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from db import session
 from db.__main__ import upgrade
@@ -16,6 +17,17 @@ from tests import services
 def _guardian() -> Iterator[None]:
     yield
     services.dismiss_guardian()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_tracebacks() -> None:
+    """By default structlog draws them with their local variables, which takes a second and more for each."""
+    structlog.configure(
+        processors=[
+            *structlog.get_config()["processors"][:-1],
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
 
 
 @pytest.fixture(scope="session")

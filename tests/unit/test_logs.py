@@ -18,7 +18,7 @@ SAID = "my secret diary"
 
 @pytest.fixture(autouse=True)
 def _logging_put_back() -> Iterator[None]:
-    root = logging.getLogger()
+    before, root = structlog.get_config(), logging.getLogger()
     handlers, level, named = root.handlers[:], root.level, dict(logging.root.manager.loggerDict)
     levels = {name: logger.level for name, logger in named.items() if isinstance(logger, logging.Logger)}
     yield
@@ -27,7 +27,7 @@ def _logging_put_back() -> Iterator[None]:
     for name, logger in logging.root.manager.loggerDict.items():
         if isinstance(logger, logging.Logger):
             logger.setLevel(levels.get(name, logging.NOTSET))
-    structlog.reset_defaults()
+    structlog.configure(**before)
     structlog.contextvars.clear_contextvars()
 
 
