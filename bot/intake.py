@@ -141,9 +141,10 @@ def _usual(resources: Resources, transaction: Session, request: Request) -> str:
 
 
 def _ring(resources: Resources, job: Job) -> None:
-    resources.bell.ring_prepare(job.id)
+    # The card first: that is what somebody looks for.
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
+    resources.bell.ring_prepare(job.id)
 
 
 def _save(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from db.models import Backend, Job, Step
@@ -70,17 +70,31 @@ def preview(session: Session, job: Job) -> str:
 
 def trouble(session: Session, job: Job) -> str | None:
     """What is wrong with the backend that a job's calls wait for or run at; moved ones may stand at two."""
-    here = (
-        (Step.job_id == job.id)
-        & (Step.attempt == job.attempt)
-        & Step.state.in_((StepState.WAITING, StepState.RUNNING))
-    )
-    troubled = select(Backend.trouble).join(Step, Step.backend == Backend.name).where(here)
-    return session.scalar(troubled.where(Backend.trouble.is_not(None)).order_by(Backend.name).limit(1))
+    return session.scalar(_TROUBLE, _asked(job))
 
 
 def paused(session: Session, job: Job) -> str | None:
     """What the owners say of the paused backend that a job's calls wait for; None: it waits for none."""
-    waits = (Step.job_id == job.id) & (Step.attempt == job.attempt) & (Step.state == StepState.WAITING)
-    held = select(func.coalesce(Backend.paused_words, "")).join(Step, Step.backend == Backend.name)
-    return session.scalar(held.where(waits, Backend.paused_at.is_not(None)).limit(1))
+    return session.scalar(_PAUSED, _asked(job))
+
+
+def _asked(job: Job) -> dict[str, str | int]:
+    return {"job": job.id, "attempt": job.attempt}
+
+
+# Built once, as in db.posts: every card that waits asks both.
+_MINE = (Step.job_id == bindparam("job")) & (Step.attempt == bindparam("attempt"))
+_WAITS = Step.state == StepState.WAITING
+_TROUBLE = (
+    select(Backend.trouble)
+    .join(Step, Step.backend == Backend.name)
+    .where(_MINE, _WAITS | (Step.state == StepState.RUNNING), Backend.trouble.is_not(None))
+    .order_by(Backend.name)
+    .limit(1)
+)
+_PAUSED = (
+    select(func.coalesce(Backend.paused_words, ""))
+    .join(Step, Step.backend == Backend.name)
+    .where(_MINE, _WAITS, Backend.paused_at.is_not(None))
+    .limit(1)
+)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Job, Person, Step
+from db.models import Job, Moment, Person, Step
 from db.session import add_if_missing
 from db.states import StepState
 
@@ -15,6 +15,14 @@ from db.states import StepState
 _NEVER = datetime.fromtimestamp(0, UTC)
 
 _OF_LATE = timedelta(days=1)
+
+# Built once, as in db.posts: every card asks it.
+_KNOWN = select(Person).where(
+    Person.team == bindparam("team"),
+    Person.user.in_(bindparam("users", expanding=True)),
+    Person.seen_at >= bindparam("since", type_=Moment()),
+    Person.is_guest.is_not(None),
+)
 
 
 @dataclass(frozen=True)
@@ -38,13 +46,8 @@ class Usage:
 
 def known(session: Session, team: str, users: Iterable[str], since: datetime) -> dict[str, Person]:
     """Those of `users` seen after `since`, by user id; whoever was never asked whether they are a guest is not known."""
-    rows = select(Person).where(
-        Person.team == team,
-        Person.user.in_(set(users)),
-        Person.seen_at >= since,
-        Person.is_guest.is_not(None),
-    )
-    return {person.user: person for person in session.scalars(rows)}
+    asked = {"team": team, "users": list(set(users)), "since": since}
+    return {person.user: person for person in session.scalars(_KNOWN, asked)}
 
 
 def locale(session: Session, team: str, user: str) -> str | None:

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, bindparam, exists, select, true, tuple_, u
 from sqlalchemy.orm import Session
 
 from db import backends, calls, posts
-from db.models import Backend, Job, Step, Turn
+from db.models import Backend, Job, Step, Turn, table
 from db.states import JobState, StepState
 
 # Calls further back than this are not played; their jobs are told no place.
@@ -78,12 +78,15 @@ def write(session: Session, places: Mapping[str, Place]) -> None:
     """
     waits = exists().where(Step.job_id == Job.id, Step.state == StepState.WAITING)
     free = select(Job.id, Job.state).where(Job.id.in_(places), _IS_WAITING, waits).order_by(Job.id)
-    for job_id, state in session.execute(free.with_for_update(skip_locked=True)).all():
-        place = vars(places[job_id])
-        if state is JobState.RUNNING:
-            place = {**place, "ahead": None}
-        session.execute(update(Job).where(Job.id == job_id).values(place))
-        posts.refresh_card(session, job_id)
+    held = session.execute(free.with_for_update(skip_locked=True)).all()
+    if not held:
+        return
+    written = [
+        {"job": job_id, **vars(places[job_id]), **({"ahead": None} if state is JobState.RUNNING else {})}
+        for job_id, state in held
+    ]
+    session.connection().execute(_PLACE, written)
+    posts.refresh_cards(session, [job_id for job_id, _ in held])
 
 
 def estimate(session: Session, job_id: str, backend_name: str, count: int, now: datetime) -> None:
@@ -152,6 +155,13 @@ def _play(session: Session, backend: Backend, mean_out: float) -> Iterator[_Wait
         else:
             heapq.heapreplace(ready, (priority, service + cost / weight, turn_id, weight, following, steps))
 
+
+_jobs = table(Job)
+_PLACE = (
+    update(_jobs)
+    .where(_jobs.c.id == bindparam("job"))
+    .values({name: bindparam(name) for name in ("ahead", "left_from", "left_to")})
+)
 
 _STEPS_OF_TURN = (
     select(Step.asked_at, Step.id, Step.job_id, Step.tokens_in)

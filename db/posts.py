@@ -66,13 +66,14 @@ def _due() -> ColumnElement[bool]:
 
 
 def _first_due() -> Select[Post, Job, str | None]:
+    """What nobody has seen yet goes before what is edited."""
     card = aliased(Post)
     return (
         select(Post, Job, card.ts)
         .join(Job, Job.id == Post.job_id)
         .outerjoin(card, (card.job_id == Post.job_id) & (card.kind == PostKind.CARD))
         .where(Post.lane == bindparam("lane"), _due())
-        .order_by(Post.id)
+        .order_by(Post.ts.is_not(None), Post.id)
         .limit(1)
     )
 
@@ -83,11 +84,14 @@ _IS_FREE = (Lane.lease_until.is_(None) | (Lane.lease_until <= _NOW)) & (
     Lane.not_before.is_(None) | (Lane.not_before <= _NOW)
 )
 _FIRST_DUE = _first_due()
+_FIRST_EDIT = _FIRST_DUE.where(Post.ts.is_not(None))
 _DUE_IN_FREE_LANES = (
     select(Post.lane).outerjoin(Lane, Lane.name == Post.lane).where(_due(), Lane.name.is_(None) | _IS_FREE)
 )
 _DUE_IN_LANE = _DUE_IN_FREE_LANES.where(Post.lane == bindparam("lane")).limit(1)
-_DUE_LANES = _DUE_IN_FREE_LANES.group_by(Post.lane).order_by(func.min(Post.id))
+# Like the posts of one lane: first those with something that nobody has seen yet.
+_UNSEEN_FIRST = func.min(case((Post.ts.is_(None), 0), else_=1))
+_DUE_LANES = _DUE_IN_FREE_LANES.group_by(Post.lane).order_by(_UNSEEN_FIRST, func.min(Post.id))
 
 
 _posts = table(Post)
@@ -171,6 +175,11 @@ def refresh_card(session: Session, job_id: str) -> None:
     session.execute(_REFRESH, {"job": job_id})
 
 
+def refresh_cards(session: Session, job_ids: Sequence[str]) -> None:
+    """The same for several jobs, of which there must be one."""
+    session.execute(_REFRESH, [{"job": job_id} for job_id in job_ids])
+
+
 def refresh_cards_in(session: Session, backend: str) -> None:
     """Something changed for everybody who waits for or runs on a backend."""
     waiting = select(Step.job_id).where(
@@ -211,15 +220,15 @@ def take_next(session: Session, lane_name: str, now: datetime, lease: timedelta)
     """The first due post of a lane that we hold; with none left, or too soon for Slack, the lane is let go."""
     lane = _locked_lane(session, lane_name)
     held = lane.not_before is not None and lane.not_before > now
-    row = None if held else session.execute(_FIRST_DUE, {"now": now, "lane": lane_name}).first()
+    asked = {"now": now, "lane": lane_name}
+    row = None if held else session.execute(_FIRST_DUE, asked).first()
+    if row is not None and _is_new_message(row[0]) and not _pace(lane, now):
+        # Meanwhile what stands there may change.
+        row = session.execute(_FIRST_EDIT, asked).first()
     if row is None:
         lane.lease_until = None
         return None
     post, job, card_ts = row
-    is_new_message = post.ts is None and post.kind is not PostKind.CALLBACK
-    if is_new_message and not _pace(lane, now):
-        lane.lease_until = None
-        return None
     lane.fence += 1
     lane.lease_until = now + lease
     unclear = post.sending_since is not None
@@ -385,6 +394,10 @@ def _locked_lane(session: Session, name: str) -> Lane:
         add_if_missing(session, Lane(name=name))
         lane = session.get_one(Lane, name, with_for_update=True)
     return lane
+
+
+def _is_new_message(post: Post) -> bool:
+    return post.ts is None and post.kind is not PostKind.CALLBACK
 
 
 def _pace(lane: Lane, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """One post in Slack: posted once, looked up first when an earlier try ended without a word, edited after."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slack_sdk.webhook import WebhookClient
@@ -338,17 +338,22 @@ def _wants_mention(resources: Resources, work: Work) -> bool:
 
 
 def _scene(resources: Resources, work: Work) -> views.Scene:
+    state, recipe = work.job.state, resources.recipes.get(work.job.recipe)
+    scene = views.Scene(0, 0, None, most_calls=recipe.max_calls if recipe else 0)
+    if state not in {JobState.WAITING, JobState.RUNNING}:
+        # No call of it waits or runs: there is nothing beside it.
+        return scene
+    # JSON is for nobody to read.
+    prose = recipe is not None and recipe.form is None
+    runs = state is JobState.RUNNING
+    previews = prose and runs and not work.post.body.get("without_preview")
     with session.reading(resources.engine) as reading:
-        done, total = calls.progress(reading, work.job)
-        recipe = resources.recipes.get(work.job.recipe)
-        # JSON is for nobody to read.
-        prose = recipe is not None and recipe.form is None
-        previews = prose and work.job.state is JobState.RUNNING and not work.post.body.get("without_preview")
-        return views.Scene(
-            done,
-            total,
-            calls.trouble(reading, work.job),
+        done, total = calls.progress(reading, work.job) if runs else (0, 0)
+        return replace(
+            scene,
+            done=done,
+            total=total,
+            trouble=calls.trouble(reading, work.job),
             paused=calls.paused(reading, work.job),
-            most_calls=recipe.max_calls if recipe else 0,
             written=calls.preview(reading, work.job) if previews else "",
         )

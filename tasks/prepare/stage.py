@@ -50,8 +50,6 @@ def prepare(resources: Resources, job_id: str) -> None:
         _give_back(resources, job)
         raise
     log.debug("released")
-    for lane in posts.lanes(job):
-        resources.bell.ring_deliver(lane)
 
 
 def _prepare(resources: Resources, job: Job) -> None:
@@ -80,7 +78,10 @@ def _prepare(resources: Resources, job: Job) -> None:
         session.persist(resources.engine, put, WITHIN)
         held = planned.held
         log.info("job.prepared", steps=len(planned.steps), hidden=len(redaction.originals), held=held)
-        if not held:
+        if held:
+            _ring_lanes(resources, job)
+        else:
+            # That it stands in line is one edit with its place, which the sweep finds and rings for (db.places).
             resources.bell.ring_infer(server.name, min(len(planned.steps), server.limit or MOST_BELLS))
 
 
@@ -177,6 +178,12 @@ def _end(resources: Resources, job: Job, impossible: Impossible | rules.Refusal,
         ),
         WITHIN,
     )
+    _ring_lanes(resources, job)
+
+
+def _ring_lanes(resources: Resources, job: Job) -> None:
+    for lane in posts.lanes(job):
+        resources.bell.ring_deliver(lane)
 
 
 def _server(resources: Resources, job: Job) -> Server:

@@ -69,7 +69,7 @@ def test_everything_that_can_be_asked(door: Door) -> None:
     job = door.job()
     assert (job.callback_url, job.channel) == (body["callback_url"], "C0123ABCD")
     assert [post.kind for post in door.posts()] == [PostKind.CARD]
-    assert [name for name, _ in door.bell.rings] == ["prepare", "deliver", "deliver"]
+    assert [name for name, _ in door.bell.rings] == ["deliver", "deliver", "prepare"]
 
 
 def test_files_in_a_form(either_door: Door) -> None:

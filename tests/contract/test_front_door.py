@@ -24,7 +24,7 @@ def test_a_mention_makes_a_job_in_its_message_s_thread(either_door: Door) -> Non
     assert (job.created_at, job.deadline - job.created_at) == (rig.NOW, rig.settings().job_deadline)
     (card,) = either_door.posts()
     assert (card.kind, card.job_id) == (PostKind.CARD, job.id)
-    assert either_door.bell.rings == [("prepare", job.id), ("deliver", card.lane)]
+    assert either_door.bell.rings == [("deliver", card.lane), ("prepare", job.id)]
 
 
 @pytest.mark.parametrize(

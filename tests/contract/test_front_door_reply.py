@@ -59,7 +59,7 @@ def test_a_reply_goes_on_about_the_thread(door: Door) -> None:
     job = asked(door, said())
     assert job is not None
     assert (job.recipe, job.text, job.material_ts, job.thread_ts) == ("ask", "Make it shorter.", ROOT, ROOT)
-    assert door.bell.rings[-2:] == [("prepare", job.id), ("deliver", "slack/C1")]
+    assert door.bell.rings[-2:] == [("deliver", "slack/C1"), ("prepare", job.id)]
 
 
 @pytest.mark.parametrize(

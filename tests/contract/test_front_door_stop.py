@@ -129,7 +129,7 @@ def test_an_edit_counts_while_the_request_waits(either_door: Door) -> None:
         JobState.RECEIVED,
         None,
     )
-    assert either_door.bell.rings[-2] == ("prepare", job.id)
+    assert either_door.bell.rings[-1] == ("prepare", job.id)
     with session.transaction(either_door.resources.engine) as transaction:
         assert not preparing.prepared(transaction, job.id, old.fence, "main", None, [], NOW)
 

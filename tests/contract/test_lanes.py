@@ -210,6 +210,45 @@ def test_edits_and_callbacks_take_nothing_from_the_allowance(engine: sa.Engine):
     assert claim(engine) is not None
 
 
+def edited(engine: sa.Engine, **changes) -> Job:
+    """A job whose card was shown long ago, and is to be edited."""
+    job = accepted(engine, **changes)
+    [card] = rows(engine, Post, job_id=job.id)
+    set_row(engine, Post, card.id, ts="1.0", channel="C1", shown="digest")
+    return job
+
+
+def test_what_nobody_has_seen_yet_goes_before_edits(engine: sa.Engine):
+    waits = edited(engine)
+    new = accepted(engine)
+    work = claim(engine)
+    assert work is not None
+    assert work.job.id == new.id
+    edit = show_and_go_on(engine, work)
+    assert edit is not None
+    assert edit.job.id == waits.id
+
+
+def test_edits_pass_while_messages_wait_for_the_allowance(engine: sa.Engine):
+    waits = edited(engine)
+    for _ in range(posts.BURST + 1):
+        accepted(engine)
+    work, shown = claim(engine), []
+    while work is not None:
+        shown.append(work.job.id)
+        work = show_and_go_on(engine, work)
+    assert len(shown) == posts.BURST + 1
+    assert shown[-1] == waits.id
+
+
+def test_the_sweep_rings_first_where_there_is_something_that_nobody_has_seen(engine: sa.Engine):
+    edited(engine, channel="C1")
+    edited(engine, channel="C2")
+    accepted(engine, channel="C2")
+    accepted(engine, channel="C3")
+    assert do(engine, posts.due_lanes, NOW) == ["slack/C2", "slack/C3", "slack/C1"]
+
+
 def test_a_lane_that_slack_holds_shows_nothing_until_then(engine: sa.Engine):
     for _ in range(2):
         accepted(engine)

@@ -49,7 +49,7 @@ def test_a_short_text_takes_one_step(resources, bell):
     recipe = recipes.load().default
     assert (step.kind, step.backend, step.temperature) == ("single", "main", recipe.temperature)
     assert "The meeting began & ended." in asked(resources)
-    assert bell.rung == [("infer", "main"), ("deliver", "slack/C1")]
+    assert bell.rung == [("infer", "main")]
 
 
 def test_a_long_text_takes_a_step_for_each_part_and_rings_no_more_than_the_limit(resources, bell):
