@@ -205,6 +205,8 @@ class Step(Base, kw_only=True):
         _index("steps_in_line", "state = 'waiting'", "turn_id", "asked_at", "id"),
         _index("steps_in_flight", "state = 'running'", "backend", "lease_until"),
         _index("steps_done", "state = 'done'", "backend", "ended_at"),
+        # Those whose worker died: few, in a backlog of any length.
+        _index("steps_died", "state = 'waiting' AND claims > 0", "claims"),
     )
 
     id: Mapped[int] = mapped_column(
