@@ -1,10 +1,13 @@
-"""Each model server: its model, its context, its tokenizer, its gauges, and one short answer."""
+"""Each model server: its model, its context, its tokenizer, its gauges, one short answer, and whether it sees."""
 
+import base64
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import httpx
+from PIL import Image
 
 from bot.doctor import rows
 from bot.doctor.finding import Finding, Findings, note, ok, problem
@@ -23,7 +26,10 @@ _LIMITS = client.Limits(
     first=timedelta(seconds=12),
     total=timedelta(seconds=15),
 )
+_ASKED = "Say OK."
 _MOST_TOKENS = 16
+# Models that look at 28 by 28 pixels at once refuse less than one such piece.
+_SIZE = (64, 64)
 
 # Prose of both languages, long enough for a ratio. tasks.plan leans on the estimate being 10 % short at most.
 _SAMPLE = (
@@ -51,7 +57,10 @@ def examine(resources: Resources, server: Server) -> Findings:
     yield from models(server, status, listed)
     yield tokenizer(server, _count(resources.http, server))
     yield told_gauges(server, gauges.read(resources.http, server.url, server.api_key))
-    yield _answer(resources, server)
+    answered = _answer(resources, server)
+    yield answered
+    if server.vision and answered.state != "problem" and answered.key != "doctor.busy":
+        yield _sight(resources, server)
 
 
 def models(server: Server, status: int, listed: Any) -> Findings:
@@ -113,7 +122,7 @@ def _answer(resources: Resources, server: Server) -> Finding:
         seen.extend([text] if text or tokens_out else [])
         return True
 
-    call = client.Call(server.model, [{"role": "user", "content": "Say OK."}], _MOST_TOKENS)
+    call = client.Call(server.model, [{"role": "user", "content": _ASKED}], _MOST_TOKENS)
     try:
         answer = client.complete(resources.http, server.url, server.api_key, call, _LIMITS, go_on)
     except errors.ModelError as error:
@@ -123,6 +132,27 @@ def _answer(resources: Resources, server: Server) -> Finding:
     if answer.tokens_out is None:
         return note(check, "doctor.no_usage")
     return ok(check, "doctor.answer", tokens=answer.tokens_out)
+
+
+def _sight(resources: Resources, server: Server) -> Finding:
+    """Whether a server that is said to see takes a picture, sent as the workers send theirs."""
+    check = f"model.{server.name}.vision"
+    shown = {"type": "image_url", "image_url": {"url": _picture()}}
+    asked = {"role": "user", "content": [{"type": "text", "text": _ASKED}, shown]}
+    call = client.Call(server.model, [asked], _MOST_TOKENS)
+    try:
+        client.complete(
+            resources.http, server.url, server.api_key, call, _LIMITS, lambda _text, _tokens: True
+        )
+    except errors.ModelError as error:
+        return problem(check, "doctor.blind", detail=error.detail)
+    return ok(check, "doctor.sees")
+
+
+def _picture() -> str:
+    out = io.BytesIO()
+    Image.new("RGB", _SIZE, "white").save(out, "JPEG")
+    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def _in_flight(resources: Resources, server: Server) -> int:

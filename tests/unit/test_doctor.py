@@ -1,5 +1,8 @@
 """The doctor: what it makes of each answer, and that one thing that is down spoils no other finding."""
 
+import base64
+import dataclasses
+import io
 import json
 import threading
 from datetime import timedelta
@@ -8,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from bot import doctor
 from bot.doctor import command, machine, servers, slack, storage
@@ -294,6 +298,32 @@ def test_what_an_answer_lacks(resources, answer, key):
     """Usage, streaming, or all of it."""
     with_model(resources, ("/v1/models", listing()), ("/v1/chat/completions", answer))
     assert list(servers.examine(resources, SERVER))[-1].key == key
+
+
+def test_a_server_that_is_said_to_see_is_shown_a_tiny_picture(resources):
+    """As the workers show theirs; what it refuses is told with what to do."""
+    asked: list[dict[str, Any]] = []
+
+    def takes(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/v1/chat/completions":
+            return listing() if request.url.path == "/v1/models" else httpx.Response(404)
+        asked.append(json.loads(request.content))
+        return streamed()
+
+    def refuses(request: httpx.Request) -> httpx.Response:
+        is_blind = b"image_url" in request.content
+        return httpx.Response(400, json={"error": {"message": "no eyes"}}) if is_blind else takes(request)
+
+    sees = dataclasses.replace(SERVER, vision=True)
+    resources.__dict__["http"] = httpx.Client(transport=httpx.MockTransport(takes))
+    assert list(servers.examine(resources, sees))[-1].key == "doctor.sees"
+    shown = asked[-1]["messages"][0]["content"][1]["image_url"]["url"]
+    with Image.open(io.BytesIO(base64.b64decode(shown.removeprefix("data:image/jpeg;base64,")))) as picture:
+        assert min(picture.size) >= 28
+    resources.__dict__["http"] = httpx.Client(transport=httpx.MockTransport(refuses))
+    told = list(servers.examine(resources, sees))[-1]
+    assert (told.state, told.key, told.values) == ("problem", "doctor.blind", {"detail": "400: no eyes"})
+    assert list(servers.examine(resources, SERVER))[-1].key == "doctor.answer"
 
 
 def test_a_server_with_calls_in_flight_is_asked_for_none(resources, sqlite_engine, clock):
