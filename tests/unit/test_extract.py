@@ -1,5 +1,6 @@
 """Files become documents in a child process; what is bad ends as one reason, and the child's limits hold."""
 
+import os
 import pathlib
 import random
 import re
@@ -8,7 +9,9 @@ import subprocess
 import sys
 import zipfile
 
+import psutil
 import pytest
+from PIL import Image
 
 from tasks.catalogue import LANGUAGES, keys, say
 from tasks.prepare.extract import child, decode, limits
@@ -283,6 +286,34 @@ def test_a_child_that_nobody_waits_for_ends_itself(tmp_path):
     arguments = [str(tmp_path / "file"), "a.csv", "", str(tmp_path / "out"), "0.3"]
     command = [sys.executable, "-m", "tasks.prepare.extract", *arguments]
     assert subprocess.run(command, check=False, timeout=30).returncode == -signal.SIGALRM
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere limits of time end it")
+def test_nothing_of_the_child_outlives_a_worker_that_is_killed_outright(tmp_path):
+    """Neither what reads, nor the tesseract that it waits for."""
+    Image.new("RGB", (100, 100)).save(tmp_path / "a.png")
+    tesseract = tmp_path / "tesseract"
+    tesseract.write_text(
+        "#!/bin/sh\n"
+        "case $1 in --list-langs) echo eng; exit;; esac\n"
+        f"echo $$ $PPID >{tmp_path}/ids.new; mv {tmp_path}/ids.new {tmp_path}/ids\n"
+        "exec sleep 50\n"
+    )
+    tesseract.chmod(0o755)
+    picture = str(tmp_path / "a.png")
+    reads = f"import pathlib; from tasks.prepare.extract import child; child.read(pathlib.Path({picture!r}), 'a.png', '', 50, lambda: None)"
+    paths = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    worker = subprocess.Popen([sys.executable, "-c", reads], env=paths)
+    services.wait_for((tmp_path / "ids").exists, 30)
+    left = [psutil.Process(int(number)) for number in (tmp_path / "ids").read_text().split()]
+    assert len(left) == 2
+    worker.kill()
+    worker.wait()
+    services.wait_for(lambda: all(_has_ended(process) for process in left), 20)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_no_time_left_is_told_without_a_child(tmp_path):

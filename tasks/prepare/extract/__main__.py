@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tasks.prepare.extract import archive, kinds, limits, reader, wire
+from tasks.prepare.extract import archive, kinds, leash, limits, reader, wire
 from tasks.prepare.extract.problem import Problem
 
 
@@ -33,6 +33,7 @@ def main(file: str, name: str, hint: str, out: str, seconds: str, *more: str) ->
 
 
 def _limit(seconds: float) -> None:
+    leash.put_on()
     # The alarm has no handler, so that it also ends this process in the middle of a C call, and when nobody waits
     # for it any more.
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tasks.prepare.extract import leash
 from tasks.prepare.extract.problem import Problem
 
 # Tesseract's own advice for print; a page then has about 4 million pixels.
@@ -115,7 +116,15 @@ def _recognised(picture: bytes, spoken: str) -> _Reading:
         command = ["tesseract", "stdin", str(out), "-l", spoken, *_OPTIONS, "txt", "tsv"]
         # One thread: the other cores belong to other requests.
         environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
-        done = subprocess.run(command, input=picture, capture_output=True, env=environment, check=False)
+        done = subprocess.run(
+            command,
+            input=picture,
+            capture_output=True,
+            env=environment,
+            check=False,
+            # Safe here: a process of one thread has no lock that its child could wait for.
+            preexec_fn=leash.put_on,
+        )
         if done.returncode != 0:
             raise Problem("broken")
         text = out.with_suffix(".txt").read_text("utf-8", "replace").replace("\x0c", "")
