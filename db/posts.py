@@ -306,9 +306,10 @@ def not_shown(session: Session, work: Work, until: datetime, error: str, sure: b
 
 
 def show_plainly(session: Session, work: Work, body: dict[str, Any], now: datetime) -> None:
-    """Slack refuses how a post looks: it is wanted again, with less of its looks."""
-    values = {"body": body, "not_before": now, "sending_since": None}
-    session.execute(update(Post).where(Post.id == work.post.id).values(values))
+    """Slack refuses how a post looks: it is wanted again, with less of its looks. What was noted since stays."""
+    post = session.get_one(Post, work.post.id, with_for_update=True, populate_existing=True)
+    post.body = {**post.body, **body}
+    post.not_before, post.sending_since = now, None
 
 
 def say_in_card(session: Session, work: Work) -> None:

@@ -1,5 +1,7 @@
 """Posts on both databases: each wanted once, looked at again when its job moves on, and moved with it."""
 
+import dataclasses
+
 import pytest
 import sqlalchemy as sa
 
@@ -119,6 +121,18 @@ def test_a_dropped_card_stays_dropped(engine: sa.Engine):
     do(engine, posts.refresh_cards_in, "main")
     [card] = rows(engine, Post)
     assert (card.state, card.error) == (PostState.DROPPED, "message_not_found")
+
+
+def test_what_is_noted_in_a_card_while_slack_refuses_its_looks_stays(engine: sa.Engine):
+    job = in_line(engine)
+    work = take(engine)
+    assert work is not None
+    result = dataclasses.replace(work, post=want(engine, job, PostKind.RESULT))
+    do(engine, posts.say_dropped, result, "msg_too_long")
+    do(engine, posts.show_plainly, work, {"without_preview": True}, NOW)
+    [card] = rows(engine, Post, kind=PostKind.CARD)
+    assert card.body == {"dropped": "msg_too_long", "dropped_in": 1, "without_preview": True}
+    assert (card.not_before, card.sending_since) == (NOW, None)
 
 
 def test_a_card_that_moved_on_while_it_was_shown_stays_wanted(engine: sa.Engine):
