@@ -98,8 +98,8 @@ def _rank(units: list[str], limit: int) -> list[str]:
         return units
     # Imported here because they take 0.4 s and 40 MB, which a server that never summarizes need not pay.
     import numpy as np
-    from sumy.models.dom import ObjectDocumentModel, Paragraph, Sentence  # type: ignore[import-untyped]
-    from sumy.summarizers.lex_rank import LexRankSummarizer  # type: ignore[import-untyped]
+    from sumy.models.dom import ObjectDocumentModel, Paragraph, Sentence
+    from sumy.summarizers.lex_rank import LexRankSummarizer
 
     tokenizer = Tokenizer()
     document = ObjectDocumentModel([Paragraph([Sentence(unit, tokenizer) for unit in units])])
