@@ -22,11 +22,12 @@ def register(app: App, resources: Resources) -> None:
     @app.action(actions.AGAIN)
     def pressed(ack: Ack, body: payloads.Payload) -> None:
         press, opening = presses.press(body), forms.opening(body)
-        language = voice.language(resources, press.team, press.user)
         job = _own(resources, press.team, press.user, press.attempt.job_id)
         if job is None:
+            language = voice.language_of_newcomers_too(resources, press.team, press.user)
             voice.whisper(press.response_url, voice.say(language, "intake.not_yours_to_use"))
         else:
+            language = voice.language(resources, press.team, press.user)
             usual = resources.recipes.get(job.recipe) or resources.recipes.default
             view = modal_view.again(language, resources.recipes, usual, job.id)
             try:

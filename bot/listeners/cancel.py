@@ -33,7 +33,7 @@ def register(app: App, resources: Resources) -> None:
         press = presses.press(body)
         said, _ = stop(resources, press.team, press.user, press.attempt.job_id)
         if said != "intake.cancelled":
-            language = voice.language(resources, press.team, press.user)
+            language = voice.language_of_newcomers_too(resources, press.team, press.user)
             voice.whisper(press.response_url, voice.say(language, said))
         ack()
         home.refresh(resources, body, aside)

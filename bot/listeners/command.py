@@ -38,9 +38,9 @@ def register(app: App, resources: Resources) -> None:
 
 def answer(resources: Resources, command: commands.Command) -> dict[str, Any]:
     """What the person is shown at once: nothing when the card will speak, else a word for their eyes only."""
-    word = _word(resources, command)
-    if word is not None:
-        return word
+    shown = word(resources, command.team, command.user, command.text) or _ordered(resources, command)
+    if shown is not None:
+        return shown
     recipes = resources.recipes
     asked = recipes.parse_command(command.text)
     if asked.text and asked.unknown is None:
@@ -63,37 +63,43 @@ def answer(resources: Resources, command: commands.Command) -> dict[str, Any]:
     return {"text": voice.say(language, "intake.empty", command=resources.settings.slack_command)}
 
 
-def _word(resources: Resources, command: commands.Command) -> dict[str, Any] | None:
-    """The answer to one of the command's own words; None for all else."""
+def is_word(text: str) -> bool:
+    """Whether a text is one of the words that `word` answers."""
+    return any(known.fullmatch(text) for known in (_HELP, _STATUS, _CANCEL))
+
+
+def word(resources: Resources, team: str, user: str, text: str) -> dict[str, Any] | None:
+    """The answer to help, status or cancel; None for all else."""
     name = resources.settings.slack_command
 
     def language() -> str:
-        return voice.language_of_newcomers_too(resources, command.team, command.user, command.text)
+        return voice.language_of_newcomers_too(resources, team, user, text)
 
-    if _HELP.fullmatch(command.text):
+    if _HELP.fullmatch(text):
         return help_view.message(language(), name, resources.recipes)
-    if _STATUS.fullmatch(command.text):
+    if _STATUS.fullmatch(text):
         try:
             with session.reading(resources.engine) as reading:
-                mine = jobs.open_of(reading, command.team, command.user, MOST_SHOWN)
+                mine = jobs.open_of(reading, team, user, MOST_SHOWN)
         except SQLAlchemyError:
-            return {"text": voice.say(voice.guess(resources, command.text), "intake.not_read")}
+            return {"text": voice.say(voice.guess(resources, text), "intake.not_read")}
         return status_view.message(language(), name, resources.recipes, mine, resources.clock())
-    if found := _ADMIN.fullmatch(command.text):
-        told = _order(resources, command, found[1] or "")
-        # {}: it was done, and shown already.
-        if told is not None:
-            return told
-    if found := _CANCEL.fullmatch(command.text):
-        said, job = cancel.stop(resources, command.team, command.user, found[1] and found[1].lower())
+    if found := _CANCEL.fullmatch(text):
+        said, job = cancel.stop(resources, team, user, found[1] and found[1].lower())
         spoken = language()
         about = {"recipe": resources.recipes.called(job.recipe, spoken), "reference": job.id} if job else {}
         return {"text": voice.say(spoken, said, **about)}
     return None
 
 
-def _order(resources: Resources, command: commands.Command, order: str) -> dict[str, Any] | None:
-    """An owner's order; None: the text of somebody who is none, and only begins with that word."""
+def _ordered(resources: Resources, command: commands.Command) -> dict[str, Any] | None:
+    """What an owner's order gives; {}: it was done, and shown already. None: the text of somebody who is none, and
+    only begins with that word.
+    """
+    found = _ADMIN.fullmatch(command.text)
+    if found is None:
+        return None
+    order = found[1] or ""
     language = voice.language(resources, command.team, command.user, command.text)
     try:
         with session.reading(resources.engine) as reading:

@@ -19,7 +19,7 @@ def register(app: App, resources: Resources) -> None:
         press = presses.press(body)
         refusal = run(resources, press)
         if refusal is not None:
-            language = voice.language(resources, press.team, press.user)
+            language = voice.language_of_newcomers_too(resources, press.team, press.user)
             voice.whisper(press.response_url, voice.say(language, refusal))
         ack()
 

@@ -21,7 +21,7 @@ def register(app: App, resources: Resources) -> None:
         rating = presses.rating(body)
         job_id = rating.attempt.job_id
         if not rate(resources, rating.team, rating.user, job_id, rating.good, note=None):
-            language = voice.language(resources, rating.team, rating.user)
+            language = voice.language_of_newcomers_too(resources, rating.team, rating.user)
             voice.whisper(rating.response_url, voice.say(language, "intake.not_yours_to_use"))
         elif not rating.good:
             _ask_why(resources, rating)

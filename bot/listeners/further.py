@@ -26,7 +26,7 @@ def register(app: App, resources: Resources) -> None:
 
 def _pressed(resources: Resources, press: presses.Press, kind: PostKind) -> None:
     if not want(resources, press, kind):
-        language = voice.language(resources, press.team, press.user)
+        language = voice.language_of_newcomers_too(resources, press.team, press.user)
         voice.whisper(press.response_url, voice.say(language, "intake.not_yours_to_use"))
 
 

@@ -26,7 +26,7 @@ def register(app: App, resources: Resources) -> None:
             voice.whisper(press.response_url, voice.refused(resources, press.team, press.user, refused))
         else:
             if refusal is not None:
-                language = voice.language(resources, press.team, press.user)
+                language = voice.language_of_newcomers_too(resources, press.team, press.user)
                 voice.whisper(press.response_url, voice.say(language, refusal))
         ack()
         home.refresh(resources, body, aside)

@@ -84,6 +84,12 @@ def says_stop(body: Payload) -> bool:
     return _STOP.fullmatch(_without_us(text, body)) is not None
 
 
+def said(body: Payload) -> str:
+    """The text of a message, without our name."""
+    text = part(body, "event").get("text")
+    return _without_us(text, body) if isinstance(text, str) else ""
+
+
 def stop(body: Payload) -> Stop:
     """Read such a message, or a press on Slack's own Stop button; raises Malformed."""
     event = part(body, "event")
@@ -131,9 +137,8 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
     if thread == ts:
         # A message with replies names itself as its thread, in the event of an edit.
         thread = None
-    text = event["text"] if isinstance(event.get("text"), str) else ""
     files = attached(event.get("files"))
-    asked = recipes.parse_command(_without_us(text, body))
+    asked = recipes.parse_command(said(body))
     if (files or thread) and asked.unknown and recipes.closest(asked.unknown) is None:
         # A word beside a file, or in a thread, is a wish about it, unless it nearly names a recipe.
         asked = Asked(asked.recipe, asked.text)
@@ -205,7 +210,7 @@ def _follows_up(asked: Asked) -> bool:
 
 def _is_courtesy(text: str) -> bool:
     """Whether a message has no word that asks for anything, as one of emojis alone."""
-    return all(said in _COURTESIES for said in re.findall(r"\w+", _EMOJI.sub("", text.lower())))
+    return all(each in _COURTESIES for each in re.findall(r"\w+", _EMOJI.sub("", text.lower())))
 
 
 def _brings_no_text(asked: Asked) -> bool:
