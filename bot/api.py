@@ -285,7 +285,7 @@ async def _fields(form: FormData) -> tuple[dict[str, Any], Uploads]:
 def _accept(
     resources: Resources, asking: Asking, uploaded: Uploads, who: str, idempotency_key: str | None
 ) -> Job:
-    recipes = resources.recipes
+    recipes = resources.recipes_of(TEAM)
     recipe = recipes.get(asking.recipe) if asking.recipe else recipes.default
     if recipe is None:
         word = asking.recipe or ""

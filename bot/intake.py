@@ -16,6 +16,7 @@ from db.models import Job
 from db.states import Origin
 from tasks import rules
 from tasks.catalogue import say
+from tasks.recipes import kept
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -108,7 +109,7 @@ def accept(resources: Resources, request: Request, uploaded: Sequence[tuple[str,
         log.info("request.repeated", job_id=earlier.id, origin=request.origin)
         return earlier
     # A name that is none of ours is a word of what somebody wrote (I10).
-    recipe = job.recipe if resources.recipes.get(job.recipe) else "unknown"
+    recipe = job.recipe if resources.recipe_of(job) else "unknown"
     log.info("request.accepted", job_id=job.id, origin=request.origin, recipe=recipe)
     _ring(resources, job)
     return job
@@ -127,6 +128,7 @@ def revise(resources: Resources, request: Request) -> None:
             if jobs.of_message(reading, request.message_key) is None:
                 return
         with session.transaction(resources.engine) as transaction:
+            asked["own_recipe"] = own_recipe(resources, transaction, request.team, request.recipe)
             job = jobs.revise(transaction, request.message_key, asked, resources.clock())
     if job is None:
         return
@@ -137,7 +139,17 @@ def revise(resources: Resources, request: Request) -> None:
 def _usual(resources: Resources, transaction: Session, request: Request) -> str:
     """The recipe of somebody who named none: their own choice in the App Home, else the default."""
     chosen = people.preferences(transaction, request.team, request.requester).recipe
-    return chosen if chosen and resources.recipes.get(chosen) else request.recipe
+    if chosen is None or resources.recipes.get(chosen):
+        return chosen or request.recipe
+    return chosen if kept.find(transaction, request.team, chosen) else request.recipe
+
+
+def own_recipe(resources: Resources, transaction: Session, team: str, name: str) -> dict[str, Any] | None:
+    """The recipe that owners made under a name, as it is now: a job keeps to it whatever becomes of it (tasks.recipes.own)."""
+    if resources.recipes.get(name):
+        return None
+    found = kept.find(transaction, team, name)
+    return found[1].model_dump() if found is not None else None
 
 
 def _ring(resources: Resources, job: Job) -> None:
@@ -156,6 +168,7 @@ def _save(
     job = Job(id=jobs.new_id(), created_at=now, deadline=now + resources.settings.job_deadline, **asked)
     if not request.named:
         job.recipe = _usual(resources, transaction, request)
+    job.own_recipe = own_recipe(resources, transaction, job.team, job.recipe)
     return job, _add(transaction, job, uploaded, resources.settings.most_open)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, exists, or_, select, true, update
+from sqlalchemy import bindparam, exists, false, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from db import backends, calls, events, posts, turns
@@ -99,6 +99,8 @@ class Claimed:
     # Where the job speaks: to be rung when its card or its outcome is due.
     lanes: Sequence[str]
     backend_was_troubled: bool
+    # A recipe that owners made, as its job has it.
+    own_recipe: dict[str, Any] | None = None
 
 
 def is_due(session: Session, backend_name: str, now: datetime) -> bool:
@@ -159,6 +161,7 @@ def claim(session: Session, backend_name: str, now: datetime, lease: timedelta) 
         output_weight=backend.output_weight,
         lanes=posts.lanes_to(step.channel, step.callback_url),
         backend_was_troubled=backend.failures > 0,
+        own_recipe=step.own_recipe,
     )
 
 
@@ -186,10 +189,12 @@ def move(
     most_tokens: int,
     now: datetime,
     *,
+    own: bool = False,
     sees: bool = False,
 ) -> int:
-    """Let waiting steps of a backend stand in line for another, if they belong to `recipes` (None: to any), fit its
-    context of `most_tokens`, and show no pictures or it sees; returns how many. `adopt` then gives them their turns there.
+    """Let waiting steps of a backend stand in line for another, if they belong to `recipes` (None: to any) or, with
+    `own`, to one that owners made, fit its context of `most_tokens`, and show no pictures or it sees; returns how many.
+    `adopt` then gives them their turns there.
     """
     session.get(Backend, backend, with_for_update=backends.LOCK)
     in_line = select(Turn.id).where(Turn.backend == backend, Turn.in_line == true())
@@ -201,7 +206,9 @@ def move(
     if not sees:
         fits &= Step.pictures.is_(None)
     if recipes is not None:
-        fits &= exists().where(Job.id == Step.job_id, Job.recipe.in_(recipes))
+        theirs = Job.recipe.in_(recipes) & Job.own_recipe.is_(None)
+        theirs |= Job.own_recipe.is_not(None) if own else false()
+        fits &= exists().where(Job.id == Step.job_id, theirs)
     moved = update(Step).where(fits).values(backend=to, turn_id=None, not_before=now).returning(Step.id)
     return len(session.execute(moved).all())
 

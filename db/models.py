@@ -138,6 +138,10 @@ class Job(Base, kw_only=True):
     thread_ts: Mapped[str | None] = mapped_column(sa.String(32), default=None)
     message_ts: Mapped[str | None] = mapped_column(sa.String(32), default=None)
     recipe: Mapped[str] = mapped_column(sa.String(64))
+    # A recipe that owners made, as it was when it was asked for (tasks.recipes.own); None: one of the product's files.
+    own_recipe: Mapped[dict[str, Any] | None] = mapped_column(
+        sa.JSON(none_as_null=True), default=None, repr=False
+    )
     text: Mapped[str] = mapped_column(sa.Text, repr=False)
     question: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)
     material_ts: Mapped[str | None] = mapped_column(sa.String(32), default=None)
@@ -354,7 +358,9 @@ class Person(Base, kw_only=True):
 
 
 class Rule(Base, kw_only=True):
-    """What the owners decided for a scope: `everyone`, or `person:`, `channel:`, `workspace:` with an id."""
+    """What the owners decided for a scope: `everyone`, or `person:`, `channel:`, `workspace:` with an id; and the recipes
+    that they made, under `recipes:` with a workspace's id or `everyone`.
+    """
 
     __tablename__ = "rules"
 

@@ -11,6 +11,8 @@ from db.models import Change, Rule
 
 EVERYONE = "everyone"
 
+_RECIPES = "recipes:"
+
 
 def person(user: str) -> str:
     """The scope of a Slack user id, or of an API token's name."""
@@ -32,15 +34,39 @@ def workspace(team: str) -> str:
     return f"workspace:{team}"
 
 
+def recipes(team: str | None) -> str:
+    """The scope of the recipes that owners made for a workspace; None: for every one, and for the HTTP API."""
+    return _RECIPES + (team or EVERYONE)
+
+
+def team_of(scope: str) -> str | None:
+    """The workspace of such a scope; None: for every one."""
+    team = scope.removeprefix(_RECIPES)
+    return None if team == EVERYONE else team
+
+
 def about(session: Session, scopes: Collection[str]) -> dict[tuple[str, str], Any]:
     """Every rule of some scopes: (scope, key) to value."""
     found = session.execute(select(Rule.scope, Rule.key, Rule.value).where(Rule.scope.in_(scopes)))
     return {(scope, key): value for scope, key, value in found}
 
 
+def get(session: Session, scope: str, key: str) -> Any:
+    """The value of one rule; None: there is none."""
+    rule = session.get(Rule, (scope, key))
+    return rule.value if rule is not None else None
+
+
 def every(session: Session) -> list[Rule]:
-    """All rules, by scope and key."""
-    return list(session.scalars(select(Rule).order_by(Rule.scope, Rule.key)))
+    """All rules but the recipes, by scope and key."""
+    others = ~Rule.scope.startswith(_RECIPES, autoescape=True)
+    return list(session.scalars(select(Rule).where(others).order_by(Rule.scope, Rule.key)))
+
+
+def of_recipes(session: Session) -> list[Rule]:
+    """All recipes that owners made, by scope and name."""
+    ours = Rule.scope.startswith(_RECIPES, autoescape=True)
+    return list(session.scalars(select(Rule).where(ours).order_by(Rule.scope, Rule.key)))
 
 
 def of_groups(session: Session, key: str) -> list[Rule]:

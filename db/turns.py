@@ -92,6 +92,7 @@ _FIRST = (
         Step.tokens_in,
         Job.state,
         Job.recipe,
+        Job.own_recipe,
         Job.question,
         Job.team,
         Job.requester,

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 
 import httpx
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from tasks import linefile, recipes, slack
 from tasks.app import make_celery
 from tasks.bell import Bell
 from tasks.deadman import Deadman
+from tasks.recipes import Recipe, Recipes, kept, own
 from tasks.settings import Settings
 from tasks.stopping import Stopping
 
@@ -24,6 +26,20 @@ HEARTBEAT_PATIENCE = timedelta(seconds=2)
 def utcnow() -> datetime:
     """The current time; an argument wherever time matters, so that tests can set the clock."""
     return datetime.now(UTC)
+
+
+class Asked(Protocol):
+    """A job, or a step of one."""
+
+    @property
+    def recipe(self) -> str:
+        """The recipe's name."""
+        ...
+
+    @property
+    def own_recipe(self) -> dict[str, Any] | None:
+        """The recipe itself, if owners made it."""
+        ...
 
 
 class Resources:
@@ -64,9 +80,34 @@ class Resources:
         return Bell(make_celery(self.settings))
 
     @functools.cached_property
-    def recipes(self) -> recipes.Recipes:
-        """The analyses that people can ask for."""
+    def recipes(self) -> Recipes:
+        """The analyses that come with the product: its files."""
         return recipes.load()
+
+    @functools.cached_property
+    def own_recipes(self) -> kept.Kept:
+        """With those that owners made."""
+        return kept.Kept(lambda: self.engine, self.recipes, self.clock)
+
+    def recipes_of(self, team: str) -> Recipes:
+        """The analyses that people of a workspace can ask for, or of the HTTP API."""
+        return self.own_recipes.of(team)
+
+    def recipe_of(self, asked: Asked) -> Recipe | None:
+        """What a job or its step asked for, as it was then if owners made it; None: it is gone, or never was."""
+        if asked.own_recipe is None:
+            return self.recipes.get(asked.recipe)
+        made = own.kept(asked.own_recipe)
+        return made.recipe() if made is not None else None
+
+    def called(self, asked: Asked, language: str) -> str:
+        """What to call that recipe when speaking with somebody."""
+        recipe = self.recipe_of(asked)
+        return recipe.called(language) if recipe else asked.recipe
+
+    def serving(self, asked: Asked) -> list[linefile.Server]:
+        """The model servers for it, in order of preference: what owners made goes where the default recipe goes."""
+        return self.line.serving(asked.recipe if asked.own_recipe is None else self.recipes.default.name)
 
     @functools.cached_property
     def line(self) -> linefile.Line:

@@ -49,7 +49,7 @@ class Rules:
             raise Refusal("banned")
         if self.is_unlisted and not self.lists_groups:
             raise Refusal("not_allowed")
-        if self._first(RECIPE + recipe, self._here(), EVERYONE) is False:
+        if self._first(RECIPE + recipe, self._here(), rules.workspace(self.team), EVERYONE) is False:
             raise Refusal("recipe_off", recipe=recipe)
 
     def check_open(self) -> None:

@@ -88,7 +88,11 @@ def _send_elsewhere(
         server = fair.server(name)
         if server is None:
             continue
-        moved = line.move(transaction, backend.name, name, recipes, server.context, now, sees=server.vision)
+        # What owners made goes where the default recipe goes (Resources.serving).
+        own = resources.recipes.default.name in recipes
+        moved = line.move(
+            transaction, backend.name, name, recipes, server.context, now, own=own, sees=server.vision
+        )
         if moved:
             log.warning("line.moved", backend=backend.name, to=name, steps=moved)
 

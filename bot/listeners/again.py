@@ -28,8 +28,9 @@ def register(app: App, resources: Resources) -> None:
             voice.whisper(press.response_url, voice.say(language, "intake.not_yours_to_use"))
         else:
             language = voice.language(resources, press.team, press.user)
-            usual = resources.recipes.get(job.recipe) or resources.recipes.default
-            view = modal_view.again(language, resources.recipes, usual, job.id)
+            recipes = resources.recipes_of(press.team)
+            usual = recipes.get(job.recipe) or recipes.default
+            view = modal_view.again(language, recipes, usual, job.id)
             try:
                 voice.quick(resources).views_open(trigger_id=opening.trigger, view=view)
             except slack.ERRORS as error:
@@ -49,9 +50,10 @@ def take(resources: Resources, sent: forms.Again) -> dict[str, Any]:
     def error(field: str, words: str) -> dict[str, Any]:
         return {"response_action": "errors", "errors": {field: words}}
 
-    recipe = resources.recipes.get(sent.filled.recipe)
+    recipes = resources.recipes_of(sent.team)
+    recipe = recipes.get(sent.filled.recipe)
     if recipe is None:
-        alternatives = resources.recipes.alternatives(sent.filled.recipe)
+        alternatives = recipes.alternatives(sent.filled.recipe)
         words = voice.say(language, "error.unknown_recipe", word=sent.filled.recipe, **alternatives)
         return error(modal_view.RECIPE, words)
     if recipe.needs_question and not sent.filled.question:

@@ -7,7 +7,7 @@ from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import intake, payloads, voice
-from bot.listeners import cancel, modal
+from bot.listeners import cancel, modal, own_recipe
 from bot.owners import answer as owners
 from bot.owners import who, words
 from bot.owners.orders import Owner
@@ -41,7 +41,7 @@ def answer(resources: Resources, command: commands.Command) -> dict[str, Any]:
     shown = word(resources, command.team, command.user, command.text) or _ordered(resources, command)
     if shown is not None:
         return shown
-    recipes = resources.recipes
+    recipes = resources.recipes_of(command.team)
     asked = recipes.parse_command(command.text)
     if asked.text and asked.unknown is None:
         try:
@@ -76,18 +76,19 @@ def word(resources: Resources, team: str, user: str, text: str) -> dict[str, Any
         return voice.language_of_newcomers_too(resources, team, user, text)
 
     if _HELP.fullmatch(text):
-        return help_view.message(language(), name, resources.recipes)
+        return help_view.message(language(), name, resources.recipes_of(team))
     if _STATUS.fullmatch(text):
         try:
             with session.reading(resources.engine) as reading:
                 mine = jobs.open_of(reading, team, user, MOST_SHOWN)
         except SQLAlchemyError:
             return {"text": voice.say(voice.guess(resources, text), "intake.not_read")}
-        return status_view.message(language(), name, resources.recipes, mine, resources.clock())
+        recipes = resources.recipes_of(team)
+        return status_view.message(language(), name, recipes, mine, resources.clock())
     if found := _CANCEL.fullmatch(text):
         said, job = cancel.stop(resources, team, user, found[1] and found[1].lower())
         spoken = language()
-        about = {"recipe": resources.recipes.called(job.recipe, spoken), "reference": job.id} if job else {}
+        about = {"recipe": resources.called(job, spoken), "reference": job.id} if job else {}
         return {"text": voice.say(spoken, said, **about)}
     return None
 
@@ -109,6 +110,9 @@ def _ordered(resources: Resources, command: commands.Command) -> dict[str, Any] 
     if not is_admin:
         is_order = not order or words.begins_with_verb(order)
         return {"text": voice.say(language, "admin.not_yours")} if is_order else None
+    if wanted := words.wants_form(order):
+        told_instead = own_recipe.show(resources, command, wanted, language)
+        return {"text": told_instead} if told_instead else {}
     lead = f"{resources.settings.slack_command} admin"
     owner = Owner(command.user, command.team, command.channel)
     told = owners.answer(resources, language, order, owner, lead)

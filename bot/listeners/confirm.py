@@ -46,7 +46,7 @@ def run(resources: Resources, press: presses.Press) -> str | None:
 
 def ring(resources: Resources, job: Job) -> None:
     """Wake whoever makes the first calls, and whoever changes the card; the sweep wakes for the others."""
-    for server in resources.line.serving(job.recipe):
+    for server in resources.serving(job):
         resources.bell.ring_infer(server.name)
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)

@@ -16,7 +16,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.event("message", matchers=[messages.is_direct])
     def written(body: payloads.Payload) -> None:
-        request = messages.message(body, resources.recipes, Origin.DIRECT)
+        request = messages.message(body, resources.recipes_of(messages.team(body)), Origin.DIRECT)
         if request is None:
             return
         text = messages.said(body)

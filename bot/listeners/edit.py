@@ -15,6 +15,6 @@ def register(app: App, resources: Resources) -> None:
 
     @app.event({"type": "message", "subtype": "message_changed"})
     def edited(body: payloads.Payload) -> None:
-        request = messages.edited(body, resources.recipes)
+        request = messages.edited(body, resources.recipes_of(messages.team(body)))
         if request is not None:
             intake.revise(resources, request)

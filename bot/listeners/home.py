@@ -81,7 +81,7 @@ def publish(resources: Resources, team: str, user: str, language: str | None = N
     view = home_view.home(
         language,
         resources.settings.slack_command,
-        resources.recipes,
+        resources.recipes_of(team),
         facts,
         now,
     )
@@ -95,7 +95,7 @@ def _set(resources: Resources, choice: presses.Choice) -> None:
     value = home_view.chosen(choice.value)
     # What a press carries may be made up.
     language = value if value in LANGUAGES else None
-    recipe = resources.recipes.get(value) if value else None
+    recipe = resources.recipes_of(choice.team).get(value) if value else None
     changed: dict[str, dict[str, str | bool | None]] = {
         actions.SET_LANGUAGE: {"language": language},
         actions.SET_RECIPE: {"recipe": recipe.name if recipe else None},

@@ -15,7 +15,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.event("app_mention")
     def mentioned(body: payloads.Payload) -> None:
-        request = messages.message(body, resources.recipes, Origin.MENTION)
+        request = messages.message(body, resources.recipes_of(messages.team(body)), Origin.MENTION)
         if request is not None:
             try:
                 intake.accept(resources, request)

@@ -35,7 +35,7 @@ def show(resources: Resources, opening: forms.Opening, recipe: Recipe) -> bool:
     """Open the form; False when Slack did not take it in time. The trigger lives for 3 seconds."""
     language = voice.language_of_newcomers_too(resources, opening.team, opening.user)
     origin = modal_view.Origin(opening.channel, opening.response_url)
-    view = modal_view.form(language, resources.recipes, recipe, origin)
+    view = modal_view.form(language, resources.recipes_of(opening.team), recipe, origin)
     try:
         voice.quick(resources).views_open(trigger_id=opening.trigger, view=view)
     except slack.ERRORS as error:
@@ -64,9 +64,10 @@ def take(resources: Resources, sent: forms.Submission) -> dict[str, Any]:
     def error(field: str, key: str, **values: object) -> dict[str, Any]:
         return {"response_action": "errors", "errors": {field: voice.say(language, key, **values)}}
 
-    recipe = resources.recipes.get(sent.filled.recipe)
+    recipes = resources.recipes_of(sent.team)
+    recipe = recipes.get(sent.filled.recipe)
     if recipe is None:
-        alternatives = resources.recipes.alternatives(sent.filled.recipe)
+        alternatives = recipes.alternatives(sent.filled.recipe)
         return error(modal_view.RECIPE, "error.unknown_recipe", word=sent.filled.recipe, **alternatives)
     if not sent.filled.text and not sent.filled.files:
         return error(modal_view.TEXT, "modal.empty")

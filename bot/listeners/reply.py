@@ -16,7 +16,7 @@ def register(app: App, resources: Resources) -> None:
 
     @app.event("message")
     def replied(body: payloads.Payload) -> None:
-        request = messages.reply(body, resources.recipes)
+        request = messages.reply(body, resources.recipes_of(messages.team(body)))
         if request is not None and _continues(resources, request):
             try:
                 intake.accept(resources, request)

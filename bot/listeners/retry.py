@@ -2,12 +2,14 @@
 
 from slack_bolt import Ack, App
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from bot import intake, payloads, voice
 from bot.aside import Aside
 from bot.listeners import home
 from bot.payloads import presses
 from db import jobs, posts, session
+from db.models import Job
 from tasks import actions
 from tasks.resources import Resources
 
@@ -46,11 +48,13 @@ def again(resources: Resources, press: presses.Press) -> str | None:
             if failed is None:
                 return "intake.not_yours_to_retry"
             # Looked at before, while it does not count itself.
-            refused = intake.refusal(transaction, failed, most_open)
+            refused = intake.refusal(transaction, failed, most_open) or _gone(resources, transaction, failed)
             patience = resources.settings.job_deadline
             job = jobs.retry(transaction, press.attempt.job_id, press.attempt.number, now, patience)
             if job is not None and refused is not None:
                 raise refused
+            if job is not None:
+                job.own_recipe = intake.own_recipe(resources, transaction, job.team, job.recipe)
     except SQLAlchemyError as error:
         voice.log_not_saved(error)
         return "intake.not_saved"
@@ -60,3 +64,12 @@ def again(resources: Resources, press: presses.Press) -> str | None:
     for lane in posts.lanes(job):
         resources.bell.ring_deliver(lane)
     return None
+
+
+def _gone(resources: Resources, transaction: Session, job: Job) -> intake.Refused | None:
+    """Whether owners took back the recipe that they had made: what they took back is not begun anew."""
+    if job.own_recipe is None or intake.own_recipe(resources, transaction, job.team, job.recipe):
+        return None
+    return intake.Refused(
+        "unknown_recipe", word=job.recipe, **resources.recipes_of(job.team).alternatives(job.recipe)
+    )

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.owners import orders, words
-from bot.owners.orders import Owner
+from bot.owners import orders, own, words
+from bot.owners.orders import Done, Owner
 from bot.owners.words import Order
 from bot.views import owners as view
 from db import activity, backends, rules, session
+from tasks import tomlfile
 from tasks.catalogue import say
 from tasks.resources import Resources
 
@@ -33,9 +35,12 @@ def answer(resources: Resources, language: str, text: str, owner: Owner, lead: s
     """Parse, do, tell; `lead` is what stands before the words."""
     try:
         order = words.parse(text)
-        if order.verb in words.LOOKS:
-            return _look(resources, language, order)
-        done = orders.perform(resources, order, owner)
+        if order.verb in words.LOOKS or "all" in order.given:
+            return _look(resources, language, order, owner)
+        if order.given.get("change") in {"new", "edit"}:
+            done = _from_file(resources, order, owner)
+        else:
+            done = orders.perform(resources, order, owner)
     except words.Unclear as unclear:
         return Told(_help(language, unclear.verb, lead), 2)
     except orders.CannotDo as why:
@@ -45,9 +50,31 @@ def answer(resources: Resources, language: str, text: str, owner: Owner, lead: s
     return Told(say(language, done.key, **done.values))
 
 
-def _look(resources: Resources, language: str, order: Order) -> Told:
+def _from_file(resources: Resources, order: Order, owner: Owner) -> Done:
+    """A recipe made or changed by a terminal's file; Slack has a form for that, and names no file of ours."""
+    file = order.given.get("own", "")
+    if owner.team is not None or not file.endswith(".toml"):
+        raise words.Unclear(order.verb)
+    team = order.given.get("workspace")
+    is_new = order.given["change"] == "new"
+    try:
+        made = own.read(Path(file))
+        (own.make if is_new else own.change)(resources, made, team, owner.name)
+    except tomlfile.Broken as broken:
+        raise orders.CannotDo("own.broken", problems=str(broken)) from broken
+    except own.Wrong as wrong:
+        key, values = next(iter(wrong.fields.values()))
+        raise orders.CannotDo(key, **values) from wrong
+    command = resources.settings.slack_command
+    return Done("own.made" if is_new else "own.changed", {"recipe": made.name, "command": command})
+
+
+def _look(resources: Resources, language: str, order: Order, owner: Owner) -> Told:
     now = resources.clock()
     with session.reading(resources.engine) as reading:
+        if "all" in order.given:
+            made = [rule for rule in rules.of_recipes(reading) if _is_shown(rule.scope, owner)]
+            return Told(view.own_recipes(language, made))
         if order.verb == "rules":
             return Told(view.rules(language, rules.every(reading)))
         if order.verb == "audit":
@@ -55,6 +82,11 @@ def _look(resources: Resources, language: str, order: Order) -> Told:
         found, counts = activity.since(reading, now - _DAY), backends.counts(reading, now)
     text, blocks = view.stats(language, found, counts, now, order.given.get("of", "requests"))
     return Told(text, blocks=blocks)
+
+
+def _is_shown(scope: str, owner: Owner) -> bool:
+    """A terminal sees the recipes of all workspaces, people in Slack those of their own."""
+    return owner.team is None or rules.team_of(scope) in (owner.team, None)
 
 
 def _help(language: str, verb: str | None, lead: str) -> str:
@@ -65,4 +97,5 @@ def _help(language: str, verb: str | None, lead: str) -> str:
 
 
 def _use(language: str, verb: str) -> str:
-    return say(language, f"admin.use_{verb}")
+    use = say(language, f"admin.use_{verb}")
+    return use if use.startswith("`") else f" {use}"

@@ -11,11 +11,11 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from bot import voice
+from bot import intake, voice
+from bot.owners import own
 from bot.owners.words import LOOKS, Order
 from db import backends, jobs, posts, rules, session
 from db.rules import EVERYONE
-from db.states import JobState
 from tasks import groups, slack
 from tasks.resources import Resources
 from tasks.rules import ADMIN, ALLOW, BAN, DRAIN, GUESTS, LISTED, PRIORITY, QUOTAS, RECIPE, REDACTION, REPLIES
@@ -77,6 +77,8 @@ def perform(resources: Resources, order: Order, owner: Owner) -> Done:
         work = _Work(resources, transaction, order, owner, now, members)
         done = _VERBS[order.verb](work)
         rules.record(transaction, order.words, owner.name, now)
+    # It may have taken a recipe back.
+    resources.own_recipes.forget()
     # What owners say to those who wait is theirs, and stays in the rows (I10).
     log.info("owners.order", verb=order.verb, by=owner.name)
     return done
@@ -145,11 +147,12 @@ def _requeue(work: _Work) -> Done:
     job = jobs.any_of(work.session, job_id, work.owner.team)
     if job is None:
         raise CannotDo("admin.no_job", job=job_id)
-    again = job.state is JobState.FAILED and jobs.retry(
-        work.session, job_id, job.attempt, work.now, work.resources.settings.job_deadline
-    )
+    patience = work.resources.settings.job_deadline
+    again = jobs.retry(work.session, job_id, job.attempt, work.now, patience)
     if not again:
         raise CannotDo("admin.not_failed", job=job_id, state=job.state.value)
+    # As Retry does: the recipe as it is now; of one that is gone, prepare speaks.
+    again.own_recipe = intake.own_recipe(work.resources, work.session, job.team, job.recipe)
     return Done("admin.requeued", {"job": job_id})
 
 
@@ -217,15 +220,32 @@ def _priority(work: _Work) -> Done:
 
 
 def _recipe(work: _Work) -> Done:
+    if "change" in work.order.given:
+        return _delete_recipe(work)
     written, on = work.order.given["recipe"], work.order.given["how"] == "on"
-    recipe = work.resources.recipes.get(written)
+    made = own.named(work.session, work.owner.team, written)
+    recipe = made[1].recipe() if made else work.resources.recipes.get(written)
     if recipe is None:
-        raise CannotDo("admin.no_recipe", word=written, **work.resources.recipes.alternatives(written))
-    work.put(_scope(work.order), RECIPE + recipe.name, on)
+        alternatives = work.resources.recipes_of(work.owner.team or "").alternatives(written)
+        raise CannotDo("admin.no_recipe", word=written, **alternatives)
+    scope = (
+        rules.workspace(made[0]) if made and made[0] and work.order.channel is None else _scope(work.order)
+    )
+    work.put(scope, RECIPE + recipe.name, on)
     if work.order.channel is None:
         return Done("admin.recipe_on" if on else "admin.recipe_off", {"recipe": recipe.name})
     key = "admin.recipe_on_in" if on else "admin.recipe_off_in"
     return Done(key, {"recipe": recipe.name, "channel": named(_scope(work.order))})
+
+
+def _delete_recipe(work: _Work) -> Done:
+    word = work.order.given.get("own", "")
+    found = own.named(work.session, work.order.given.get("workspace") or work.owner.team, word)
+    if found is None:
+        key = "own.of_the_product" if work.resources.recipes.get(word) else "own.gone"
+        raise CannotDo(key, recipe=word)
+    own.drop(work.session, found)
+    return Done("own.deleted", {"recipe": found[1].name})
 
 
 def _redaction(work: _Work) -> Done:

@@ -27,7 +27,12 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
         "admins": rf"(?P<how>add|remove)\s+{_PERSON}",
         "quota": rf"(?:(?P<whom>everyone)|{_PERSON}|{_CHANNEL})\s+(?P<of>requests|tokens)\s+(?P<most>none|\d{{1,9}})",
         "priority": rf"(?:{_PERSON}|{_CHANNEL})\s+(?P<priority>none|[012])",
-        "recipe": rf"(?P<how>on|off)\s+(?P<recipe>[\w-]+)(?:\s+{_CHANNEL})?",
+        "recipe": (
+            rf"(?P<how>on|off)\s+(?P<recipe>[\w-]+)(?:\s+{_CHANNEL})?"
+            # A terminal names a file where Slack shows a form.
+            r"|(?P<change>new|edit|delete)(?:\s+(?P<own>\S+(?:.*\.toml)?))?(?:\s+(?P<workspace>T[A-Z0-9]{2,}))?"
+            r"|(?P<all>list)"
+        ),
         "redaction": r"(?P<how>on|off|none)(?:\s+(?P<workspace>T[A-Z0-9]{2,}))?",
         "replies": rf"(?P<how>on|off)(?:\s+(?:(?P<whom>everyone)|{_CHANNEL}))?",
         "rules": "",
@@ -91,3 +96,13 @@ def parse(text: str) -> Order:
         raise Unclear(verb.lower())
     given = {name: value for name, value in found.groupdict().items() if value is not None}
     return Order(verb.lower(), given, words)
+
+
+def wants_form(text: str) -> Order | None:
+    """The order in an owner's words, if Slack answers it with a form: a recipe to make, or one to change, by its name."""
+    try:
+        order = parse(text)
+    except Unclear:
+        return None
+    change = order.given.get("change")
+    return order if (change, "own" in order.given) in {("new", False), ("edit", True)} else None

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from bot.intake import Request
+from bot.intake import Request, storable
 from bot.payloads import Malformed, Payload, attached, part, word
 from bot.views import modal
 from bot.views import note as note_view
+from bot.views import own_recipe as own_view
 from db.models import Job
 from db.states import Origin
 from tasks.recipes import Recipe
@@ -67,6 +69,17 @@ class Note:
     user: str
     job_id: str
     text: str
+
+
+@dataclass(frozen=True)
+class OwnRecipe:
+    """A recipe of the owners' own that somebody sent: `said` field by field, `everywhere` for every workspace."""
+
+    team: str
+    user: str
+    origin: own_view.Origin
+    said: dict[str, Any]
+    everywhere: bool
 
 
 @dataclass(frozen=True)
@@ -133,6 +146,18 @@ def note(body: Payload) -> Note:
         job_id=word(view, "private_metadata"),
         text=modal.written(part(part(view, "state"), "values"), note_view.NOTE),
     )
+
+
+def own_recipe(body: Payload) -> OwnRecipe:
+    """Read the form of a recipe that was sent; raises Malformed."""
+    view = part(body, "view")
+    try:
+        origin = own_view.Origin.parse(word(view, "private_metadata", 3000))
+    except ValueError:
+        raise Malformed("view.private_metadata") from None
+    said, everywhere = own_view.filled(part(part(view, "state"), "values"))
+    said = {name: storable(value) if isinstance(value, str) else value for name, value in said.items()}
+    return OwnRecipe(word(part(body, "team"), "id"), word(part(body, "user"), "id"), origin, said, everywhere)
 
 
 def again(body: Payload) -> Again:

@@ -117,6 +117,11 @@ def edited(body: Payload, recipes: Recipes) -> Request | None:
     return message({**body, "event": {**message_now, "channel": event.get("channel")}}, recipes, origin)
 
 
+def team(body: Payload) -> str:
+    """The workspace of an event; raises Malformed."""
+    return word(body, "team_id")
+
+
 def is_direct(body: Payload) -> bool:
     """Whether a message event is from a direct message with the bot."""
     return part(body, "event").get("channel_type") == "im"

@@ -5,6 +5,8 @@ from typing import Any
 from tasks.catalogue import say
 from tasks.recipes import Recipes
 
+_LINES = 9
+
 
 def message(language: str, command: str, recipes: Recipes) -> dict[str, Any]:
     """The help as an ephemeral message; its `text` is the same words for screen readers."""
@@ -18,10 +20,12 @@ def message(language: str, command: str, recipes: Recipes) -> dict[str, Any]:
         )
         for recipe in sorted(recipes, key=lambda recipe: (not recipe.default, recipe.name))
     ]
+    listed = [say(language, "help.recipes"), *known]
     parts = [
         say(language, "help.title"),
         say(language, "help.usage", command=command),
-        "\n".join([say(language, "help.recipes"), *known]),
+        # Slack: 3,000 characters in a section. A line has some 300 at most.
+        *("\n".join(listed[at : at + _LINES]) for at in range(0, len(listed), _LINES)),
         say(language, "help.thread"),
     ]
     blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": part}} for part in parts]

@@ -60,18 +60,18 @@ class Filled:
     only_me: bool
 
 
-def form(language: str, recipes: Recipes, chosen: Recipe, origin: Origin) -> dict[str, Any]:
-    """The view, in the person's language, with `chosen` as its recipe."""
+def form(language: str, recipes: Recipes, usual: Recipe, origin: Origin) -> dict[str, Any]:
+    """The view, in the person's language, with `usual` as its recipe."""
 
     def word(key: str) -> dict[str, Any]:
         return plain(say(language, f"modal.{key}"))
 
     offered = [
-        _option(recipe.called(language), recipe.name, recipe.purpose.of(language)) for recipe in recipes
+        option(recipe.called(language), recipe.name, recipe.purpose.of(language)) for recipe in recipes
     ]
-    languages = [_option(say(language, f"modal.language_{each}"), each) for each in (AS_THE_TEXT, *LANGUAGES)]
+    languages = [option(say(language, f"modal.language_{each}"), each) for each in (AS_THE_TEXT, *LANGUAGES)]
     blocks = [
-        field(RECIPE, word("recipe"), _select(RECIPE, offered, chosen.name)),
+        field(RECIPE, word("recipe"), select(RECIPE, offered, usual.name)),
         field(
             TEXT,
             word("text"),
@@ -81,10 +81,10 @@ def form(language: str, recipes: Recipes, chosen: Recipe, origin: Origin) -> dic
         ),
         field(FILES, word("files"), _attaching(FILES), optional=True),
         field(QUESTION, word("question"), writing(QUESTION, word("question_hint")), optional=True),
-        field(LANGUAGE, word("language"), _select(LANGUAGE, languages, AS_THE_TEXT)),
+        field(LANGUAGE, word("language"), select(LANGUAGE, languages, AS_THE_TEXT)),
     ]
     if origin.channel is not None and not origin.channel.startswith("D"):
-        places = [_option(say(language, f"modal.place_{each}"), each) for each in (THREAD, ONLY_ME)]
+        places = [option(say(language, f"modal.place_{each}"), each) for each in (THREAD, ONLY_ME)]
         element = {
             "type": "radio_buttons",
             "action_id": PLACE,
@@ -103,9 +103,9 @@ def form(language: str, recipes: Recipes, chosen: Recipe, origin: Origin) -> dic
     }
 
 
-def again(language: str, recipes: Recipes, chosen: Recipe, job_id: str) -> dict[str, Any]:
+def again(language: str, recipes: Recipes, usual: Recipe, job_id: str) -> dict[str, Any]:
     """The form that runs a request once more: what to do with its input this time."""
-    view = form(language, recipes, chosen, Origin(None, None))
+    view = form(language, recipes, usual, Origin(None, None))
     return view | {
         "callback_id": AGAIN,
         "private_metadata": job_id,
@@ -115,14 +115,14 @@ def again(language: str, recipes: Recipes, chosen: Recipe, job_id: str) -> dict[
 
 def filled(values: Mapping[str, Any]) -> Filled:
     """Read `view.state.values`; a form of another version may lack an input."""
-    language = _chosen(values, LANGUAGE)
+    language = chosen(values, LANGUAGE)
     return Filled(
         text=written(values, TEXT),
         files=_attached(values, FILES),
         question=written(values, QUESTION),
-        recipe=_chosen(values, RECIPE),
+        recipe=chosen(values, RECIPE),
         language=language if language in LANGUAGES else None,
-        only_me=_chosen(values, PLACE) == ONLY_ME,
+        only_me=chosen(values, PLACE) == ONLY_ME,
     )
 
 
@@ -138,9 +138,10 @@ def written(values: Mapping[str, Any], name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _chosen(values: Mapping[str, Any], name: str) -> str:
-    option = _element(values, name).get("selected_option")
-    value = option.get("value") if isinstance(option, Mapping) else None
+def chosen(values: Mapping[str, Any], name: str) -> str:
+    """The value of the option that was chosen in an input; empty when none was."""
+    picked = _element(values, name).get("selected_option")
+    value = picked.get("value") if isinstance(picked, Mapping) else None
     return value if isinstance(value, str) else ""
 
 
@@ -154,17 +155,19 @@ def plain(text: str) -> dict[str, Any]:
     return {"type": "plain_text", "text": text}
 
 
-def _option(text: str, value: str, description: str | None = None) -> dict[str, Any]:
-    option = {"text": plain(text[:_LONGEST_OPTION]), "value": value}
-    return option | ({"description": plain(_cut(description))} if description else {})
+def option(text: str, value: str, description: str | None = None) -> dict[str, Any]:
+    """One of a choice, cut to what Slack shows."""
+    made = {"text": plain(text[:_LONGEST_OPTION]), "value": value}
+    return made | ({"description": plain(_cut(description))} if description else {})
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_OPTION else text[: _LONGEST_OPTION - 1] + "…"
 
 
-def _select(name: str, options: list[dict[str, Any]], initial: str) -> dict[str, Any]:
-    first = next(option for option in options if option["value"] == initial)
+def select(name: str, options: list[dict[str, Any]], initial: str) -> dict[str, Any]:
+    """A choice of one of several, with `initial` chosen at first."""
+    first = next(each for each in options if each["value"] == initial)
     return {"type": "static_select", "action_id": name, "options": options, "initial_option": first}
 
 

@@ -8,8 +8,10 @@ from bot.owners.orders import named
 from db.activity import Activity
 from db.backends import Count
 from db.models import Change, Rule
+from db.rules import team_of
 from db.states import ENDED, JobState
 from tasks.catalogue import say
+from tasks.recipes import own
 
 HOURS = 12
 """Of the chart; docs.slack.dev, data_visualization: 20 points at most."""
@@ -64,6 +66,27 @@ def rules(language: str, every: Sequence[Rule]) -> str:
         return say(language, "admin.no_rules")
     lines = [f"• {named(rule.scope)} `{rule.key}` {_value(rule.value)}" for rule in every]
     return "\n".join([say(language, "admin.rules"), *lines])
+
+
+def own_recipes(language: str, made: Sequence[Rule]) -> str:
+    """The recipes that owners made, a line each: for whom, and who wrote it last."""
+    lines = []
+    for rule in made:
+        if (recipe := own.kept(rule.value)) is None:
+            continue
+        team = team_of(rule.scope)
+        lines.append(
+            say(
+                language,
+                "own.line",
+                recipe=recipe.name,
+                purpose=recipe.recipe().purpose.of(language),
+                place=f"`{team}`" if team else say(language, "own.place_everywhere"),
+                by=named(f"person:{rule.set_by}"),
+                at=f"{rule.set_at:%Y-%m-%d %H:%M} UTC",
+            )
+        )
+    return "\n".join([say(language, "own.list"), *lines] if lines else [say(language, "own.none")])
 
 
 def audit(language: str, changes: Sequence[Change]) -> str:

@@ -1,4 +1,4 @@
-"""What the stand-in says: the built-in summary, an echo, a fixed text, or as much as was asked for."""
+"""What the stand-in says: the built-in summary, an echo of the text or of the instructions, a fixed text, or as much as was asked for."""
 
 import re
 from typing import Any
@@ -17,6 +17,8 @@ def write(
     """The whole answer. Summaries of long texts take up to a second, so call it in a thread."""
     if shape.answer == "echo":
         return prompt.last_user_text(messages)
+    if shape.answer == "instructions":
+        return prompt.instructions(messages)
     if shape.answer == "fixed":
         return shape.text or "OK." if shape.tokens is None else _filled(shape, shape.tokens)
     if shape.answer == "asked":

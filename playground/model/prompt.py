@@ -39,6 +39,11 @@ def last_user_text(messages: list[dict[str, Any]]) -> str:
     return ""
 
 
+def instructions(messages: list[dict[str, Any]]) -> str:
+    """What the system messages say."""
+    return "\n".join(content_text(message) for message in messages if message.get("role") == "system")
+
+
 def content_text(message: dict[str, Any]) -> str:
     """A message's text, whether it is a string or a list of parts."""
     content = message.get("content")

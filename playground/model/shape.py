@@ -8,7 +8,7 @@ from typing import Any, Self
 from playground.model import profiles
 
 FLAVOURS = ("vllm", "llamacpp", "ollama", "sglang", "tgi", "naive", "openai")
-ANSWERS = ("summary", "echo", "fixed", "asked")
+ANSWERS = ("summary", "echo", "instructions", "fixed", "asked")
 FULL_MEMORY = ("out_of_memory", "wait", "preempt")
 FULL_QUEUE = ("busy", "out_of_memory", "rate_limited")
 

@@ -93,7 +93,7 @@ def _plainer(resources: Resources, work: Work) -> dict[str, Any] | None:
         return body if body != work.post.body else None
     if work.post.kind is not PostKind.RESULT or work.post.body.get("plain"):
         return None
-    recipe = resources.recipes.get(work.job.recipe)
+    recipe = resources.recipe_of(work.job)
     may_have_chart = recipe is not None and recipe.chart is not None and not work.post.body
     return {"without_chart": True} if may_have_chart else {"plain": True}
 
@@ -114,7 +114,7 @@ def _show(resources: Resources, work: Work) -> Outcome:
             message = _failure(resources, work, language)
             return _once(resources, work, message, further=[(PostKind.FILE, files.ANSWER)] * long)
         case PostKind.SHARE:
-            called = resources.recipes.called(work.job.recipe, language)
+            called = resources.called(work.job, language)
             answer, of = _answer(resources, work)
             gone = originals.are_gone(resources.settings, work.job)
             message = views.shared(language, work.job, answer, of, called, without_values=gone)
@@ -142,7 +142,7 @@ def _card(resources: Resources, work: Work, message: Message) -> Outcome:
 
 
 def _card_message(resources: Resources, work: Work, language: str) -> Message:
-    called = resources.recipes.called(work.job.recipe, language)
+    called = resources.called(work.job, language)
     said = _said_in_card(resources, work)
     scene = _scene(resources, work)
     if not said:
@@ -195,7 +195,7 @@ def _answer(resources: Resources, work: Work) -> tuple[str, Structured | None]:
 
 
 def _failure(resources: Resources, work: Work, language: str) -> Message:
-    called = resources.recipes.called(work.job.recipe, language)
+    called = resources.called(work.job, language)
     return views.failure(language, work.job, called, originals.answer(resources.settings, work.job) or "")
 
 
@@ -204,7 +204,7 @@ def _files(parts: Sequence[int]) -> list[tuple[PostKind, int]]:
 
 
 def _structured(resources: Resources, work: Work) -> Structured | None:
-    recipe = resources.recipes.get(work.job.recipe)
+    recipe = resources.recipe_of(work.job)
     if recipe is None or recipe.form is None:
         return None
     with session.reading(resources.engine) as reading:
@@ -338,7 +338,7 @@ def _wants_mention(resources: Resources, work: Work) -> bool:
 
 
 def _scene(resources: Resources, work: Work) -> views.Scene:
-    state, recipe = work.job.state, resources.recipes.get(work.job.recipe)
+    state, recipe = work.job.state, resources.recipe_of(work.job)
     scene = views.Scene(0, 0, None, most_calls=recipe.max_calls if recipe else 0)
     if state not in {JobState.WAITING, JobState.RUNNING}:
         # No call of it waits or runs: there is nothing beside it.

@@ -123,7 +123,7 @@ def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answe
 
 def _is_read_in_slack(resources: Resources, claimed: Claimed) -> bool:
     """Whether what the model writes is an answer that people can read as it comes: no part of one, and no JSON."""
-    recipe = resources.recipes.get(claimed.recipe)
+    recipe = resources.recipe_of(claimed)
     prose = recipe is not None and recipe.form is None and claimed.kind in calls.WHOLE
     return prose and any(posts.is_slack(lane) for lane in claimed.lanes)
 
@@ -181,7 +181,7 @@ def _schema(resources: Resources, claimed: Claimed) -> form.Schema | None:
 
 def _recipe(resources: Resources, claimed: Claimed) -> Recipe | None:
     """The recipe of a step: without its form, where the step was planned before the recipe had this one."""
-    recipe = resources.recipes.get(claimed.recipe)
+    recipe = resources.recipe_of(claimed)
     schema = form.of(recipe, claimed.question) if recipe else None
     if recipe is None or schema is None or claimed.items:
         return recipe
@@ -246,7 +246,7 @@ def _go_on(
             transaction,
             job,
             "unknown_recipe",
-            {"word": job.recipe, **resources.recipes.alternatives(job.recipe)},
+            {"word": job.recipe, **resources.recipes_of(job.team).alternatives(job.recipe)},
             now,
         )
         return 0

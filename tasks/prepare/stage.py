@@ -188,7 +188,7 @@ def _ring_lanes(resources: Resources, job: Job) -> None:
 
 def _server(resources: Resources, job: Job) -> Server:
     """The server whose context the text is cut for. While it is down, the sweep moves the steps to another."""
-    serving = resources.line.serving(job.recipe)
+    serving = resources.serving(job)
     # Of a recipe that is gone, _plan speaks.
     return serving[0] if serving else resources.line.servers[0]
 
@@ -197,9 +197,10 @@ def _plan(
     resources: Resources, job: Job, server: Server, made: Material, redaction: redact.Redaction
 ) -> Planned:
     """Read, then plan. What was read stands in `made` also when that fails: the person is told of it."""
-    recipe = resources.recipes.get(job.recipe)
+    recipe = resources.recipe_of(job)
     if recipe is None:
-        raise Impossible("unknown_recipe", word=job.recipe, **resources.recipes.alternatives(job.recipe))
+        alternatives = resources.recipes_of(job.team).alternatives(job.recipe)
+        raise Impossible("unknown_recipe", word=job.recipe, **alternatives)
     # The other half is for what stands beside them, and for the answer.
     made.picture_room = server.context // 2 if server.vision else 0
     material.read(resources, job, recipe, Hold(resources, job), made)

@@ -4,7 +4,7 @@ Adding a recipe is adding a file; its keys are those of `Recipe`.
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tasks.recipes.command import Asked, parse, split_request
@@ -24,6 +24,16 @@ class Recipes:
         self._recipes = {recipe.name: recipe for recipe in recipes}
         self._words = {key(word): recipe for recipe in recipes for word in (recipe.name, *recipe.aliases)}
         self.default = next(recipe for recipe in recipes if recipe.default)
+
+    def also(self, own: Iterable[Recipe]) -> "Recipes":
+        """These and the owners' own: no word of these is taken over, and earlier ones go before later ones."""
+        more = Recipes([*self])
+        for recipe in own:
+            if recipe.name not in more._recipes and key(recipe.name) not in more._words:
+                more._recipes[recipe.name] = recipe
+                for word in (recipe.name, *recipe.aliases):
+                    more._words.setdefault(key(word), recipe)
+        return more
 
     def __iter__(self) -> Iterator[Recipe]:
         return iter(self._recipes.values())

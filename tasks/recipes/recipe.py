@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from tasks import tomlfile
 from tasks.tomlfile import Problem, line_of
 
-RESERVED = frozenset({"help", "status", "cancel"})
-"""Words that `/analyze` takes for itself (DESIGN, section 8)."""
+RESERVED = frozenset({"help", "status", "cancel", "admin", "stop", "도움말", "상태", "취소", "관리", "그만"})
+"""Words that `/analyze` takes for itself (DESIGN, section 8), and those that stop a request."""
 
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-_Line = Annotated[_Words, StringConstraints(pattern=r"^[^\n]+$", max_length=150)]
+Line = Annotated[_Words, StringConstraints(pattern=r"^[^\n]+$", max_length=150)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=32)]
+Alias = Annotated[str, StringConstraints(pattern=r"^[\w-]+$", max_length=32)]
 
 
 class _Strict(BaseModel):
@@ -25,8 +27,8 @@ class _Strict(BaseModel):
 class Bilingual(_Strict):
     """One line for people, in both languages."""
 
-    en: _Line
-    ko: _Line
+    en: Line
+    ko: Line
 
     def of(self, language: str) -> str:
         """The line in that language."""
@@ -36,8 +38,8 @@ class Bilingual(_Strict):
 class Recipe(_Strict):
     """One analysis that people can ask for; a file of this folder. Limits are in tokens."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=32)]
-    aliases: list[Annotated[str, StringConstraints(pattern=r"^[\w-]+$", max_length=32)]] = []
+    name: Name
+    aliases: list[Alias] = []
     default: bool = False
     """Used when the person names no recipe; exactly one recipe has it."""
     needs_question: bool = False

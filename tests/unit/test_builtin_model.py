@@ -295,6 +295,11 @@ def test_echo_and_fixed_answers(shape: Shape, expected: str):
     assert answers.write(shape, said("Hello."), 100) == expected
 
 
+def test_an_answer_may_be_the_instructions():
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello."}]
+    assert answers.write(Shape(answer="instructions"), messages, 100) == "Be brief."
+
+
 def test_a_fixed_answer_has_as_many_tokens_as_asked():
     assert tokens.count(answers.write(Shape(answer="fixed", tokens=333), [], 10**6)) == 333
 

@@ -37,6 +37,12 @@ def given(text: str) -> dict[str, str]:
         ("stats", "stats", {}),
         ("stats waits", "stats", {"of": "waits"}),
         ("rules", "rules", {}),
+        ("recipe off haiku <#C1A|x>", "recipe", {"how": "off", "recipe": "haiku", "channel": "C1A"}),
+        ("recipe new", "recipe", {"change": "new"}),
+        ("recipe edit haiku", "recipe", {"change": "edit", "own": "haiku"}),
+        ("recipe delete 하이쿠 T0A", "recipe", {"change": "delete", "own": "하이쿠", "workspace": "T0A"}),
+        ("recipe new my own.toml T0A", "recipe", {"change": "new", "own": "my own.toml", "workspace": "T0A"}),
+        ("recipe list", "recipe", {"all": "list"}),
     ],
 )
 def test_orders(text, verb, means):
@@ -99,6 +105,8 @@ def test_what_begins_with_no_verb(text):
             "priority U0ADA 3",
             "recipe off",
             "recipe maybe translate",
+            "recipe edit two words",
+            "recipe list all",
             "redaction",
             "redaction on C1AA",
             "stats now",
@@ -121,6 +129,13 @@ def test_every_verb_is_carried_out_and_explained():
     assert set(words.VERBS) == set(orders._VERBS) | words.LOOKS
     for language in LANGUAGES:
         assert {f"admin.use_{verb}" for verb in words.VERBS} <= keys(language)
+
+
+def test_a_form_is_for_making_and_for_changing_by_name():
+    """All else is answered in words, an edit of nothing among it."""
+    assert all(words.wants_form(text) for text in ("recipe new", "recipe edit haiku"))
+    for text in ("recipe edit", "recipe new haiku", "recipe delete haiku", "recipe list", "pause main", "x"):
+        assert words.wants_form(text) is None
 
 
 def test_the_words_are_kept_for_the_audit():
