@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.views import modal, note
+from bot.views import modal, note, own_recipe
 from tasks import actions, recipes
 from tasks.catalogue import say
 from tests.acceptance import browsing
@@ -43,6 +43,7 @@ BUTTONS = frozenset(
 ) - {actions.ANALYZE_MESSAGE, actions.NEW_ANALYSIS}
 FIELDS = frozenset(
     {modal.TEXT, modal.FILES, modal.QUESTION, modal.RECIPE, modal.LANGUAGE, modal.PLACE, note.NOTE}
+    | {own_recipe.action(name) for name in own_recipe.FIELDS}
 )
 
 # Tells what somebody acts on, as Slack would name it.
@@ -160,6 +161,7 @@ def test_every_button_field_and_word_is_walked(stack: Stack, browser: Any, user:
         with_a_large_plan(walk)
         in_a_conversation(walk)
         as_an_owner(walk)
+        with_a_recipe_of_our_own(walk)
         at_home(walk)
     assert errors == []
     assert BUTTONS | FIELDS | offered(stack) == walk.acted
@@ -326,6 +328,51 @@ def as_an_owner(walk: Walk) -> None:
         walk.write(f"/analyze {text}")
         walk.seen("#messages .ephemeral", words)
     expect(walk.page.locator("#messages .ephemeral figure.chart svg").first).to_be_visible()
+
+
+def with_a_recipe_of_our_own(walk: Walk) -> None:
+    """Made with every field of its form, an error beside one first; asked for, changed and taken back."""
+    walk.go(GENERAL)
+    walk.write("/analyze admin recipe new")
+    form = walk.dialog("own.title_new")
+    words = {
+        "name": "summarize",
+        "korean_name": "후기",
+        "purpose_en": "What each line says of us.",
+        "purpose_ko": "줄마다 우리를 어떻게 말하는지 알려 줍니다.",
+        own_recipe.INSTRUCTIONS: "Judge what the customer says of us.",
+        own_recipe.CHOICES: "good, bad",
+        own_recipe.LONGEST: "300",
+    }
+    for name, text in words.items():
+        walk.stack.written.add(text)
+        form.locator(f"[data-action={own_recipe.action(name)}]").fill(text)
+    for name, value in (
+        (own_recipe.ANSWER, "rows"),
+        (own_recipe.TAKES, "nothing"),
+        (own_recipe.PLACE, "here"),
+    ):
+        select = form.locator(f"[data-action={own_recipe.action(name)}]")
+        select.select_option(label=walk.word(f"own.{name}_{value}"))
+    save = form.get_by_role("button", name=walk.word("own.submit"))
+    save.click()
+    expect(form.get_by_role("alert")).to_contain_text("summarize")
+    form.locator(f"[data-action={own_recipe.action(own_recipe.NAME)}]").fill("reviews")
+    save.click()
+    expect(form).to_be_hidden()
+    walk.seen("#messages .ephemeral", walk.shown("own.made", recipe="reviews", command="/analyze"))
+    walk.ask(f"reviews {REVIEWS}")
+    expect(walk.page.locator("#thread-messages figure.chart svg")).to_be_visible(timeout=PATIENCE_MS)
+    walk.go(GENERAL)
+    walk.write("/analyze admin recipe edit 후기")
+    form = walk.dialog("own.title_edit")
+    instructions = form.locator(f"[data-action={own_recipe.action(own_recipe.INSTRUCTIONS)}]")
+    expect(instructions).to_have_value(words[own_recipe.INSTRUCTIONS])
+    form.get_by_role("button", name=walk.word("own.submit")).click()
+    expect(form).to_be_hidden()
+    walk.seen("#messages .ephemeral", walk.shown("own.changed", recipe="reviews"))
+    walk.write("/analyze admin recipe delete reviews")
+    walk.seen("#messages .ephemeral", walk.shown("own.deleted", recipe="reviews"))
 
 
 def chosen(walk: Walk) -> set[str]:
