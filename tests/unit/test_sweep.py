@@ -177,6 +177,21 @@ def test_a_fallback_takes_only_its_recipes_and_what_fits_it(resources):
     assert where(resources) == ["main", "words"]
 
 
+def test_what_owners_made_goes_where_the_default_recipe_goes(resources):
+    """A server that is kept for certain recipes stays theirs."""
+    words = server("words", recipes=frozenset({"translate"}))
+    several(resources, server("main"), words)
+    in_line(resources.engine, recipe="haiku", own_recipe={"name": "haiku"})
+    out(resources, "main")
+    sweep(resources)
+    assert where(resources) == ["main"]
+    several(resources, server("main"), words, server("cloud"))
+    sweep(resources)
+    assert where(resources) == ["cloud"]
+    [job] = rows(resources.engine, Job)
+    assert [each.name for each in resources.serving(job)] == ["main", "cloud"]
+
+
 def test_a_server_that_left_the_settings_leaves_its_line_to_others(resources):
     in_line(resources.engine)
     several(resources, server("new"))
