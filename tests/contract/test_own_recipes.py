@@ -402,7 +402,7 @@ def test_a_terminal_makes_it_from_a_file(
     file = tmp_path / "haiku of ours.toml"
     file.write_text(FILE, "utf-8")
     assert command.main(door.resources, ["recipe", "new", str(file)]) == 0
-    assert "`/analyze haiku <text>`" in capsys.readouterr().out
+    assert "`/analyze haiku ...`" in capsys.readouterr().out
     assert [(rule.scope, rule.key) for rule in own(door)] == [("recipes:everyone", "haiku")]
     file.write_text(FILE.replace(POEM, "Write two haiku."), "utf-8")
     assert command.main(door.resources, ["recipe", "edit", str(file)]) == 0
