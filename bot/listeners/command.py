@@ -111,7 +111,7 @@ def _ordered(resources: Resources, command: commands.Command) -> dict[str, Any] 
         is_order = not order or words.begins_with_verb(order)
         return {"text": voice.say(language, "admin.not_yours")} if is_order else None
     if wanted := words.wants_form(order):
-        told_instead = own_recipe.show(resources, command, wanted, language)
+        told_instead = own_recipe.show(resources, command, wanted)
         return {"text": told_instead} if told_instead else {}
     lead = f"{resources.settings.slack_command} admin"
     owner = Owner(command.user, command.team, command.channel)

@@ -28,8 +28,9 @@ def register(app: App, resources: Resources) -> None:
         ack(**take(resources, forms.own_recipe(body), aside))
 
 
-def show(resources: Resources, command: commands.Command, order: Order, language: str) -> str | None:
+def show(resources: Resources, command: commands.Command, order: Order) -> str | None:
     """Open the form for an owner's order; else what to tell them. The trigger lives for 3 seconds."""
+    language = voice.language_of_newcomers_too(resources, command.team, command.user)
     word, made = order.given.get("own"), None
     if word is not None:
         try:
