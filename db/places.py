@@ -72,13 +72,16 @@ def changed(session: Session, backend_name: str, now: datetime) -> dict[str, Pla
 
 
 def write(session: Session, places: Mapping[str, Place]) -> None:
-    """Note places in their jobs' rows and refresh the cards. A job that somebody holds is left for the next time.
+    """Note places in their jobs' rows and refresh the cards. A job that somebody holds, or its card, is left for the
+    next time: who delivers goes from one card to the next, in another order than we do.
 
     A job whose last call began since the look has no place any more.
     """
     waits = exists().where(Step.job_id == Job.id, Step.state == StepState.WAITING)
     free = select(Job.id, Job.state).where(Job.id.in_(places), _IS_WAITING, waits).order_by(Job.id)
-    held = session.execute(free.with_for_update(skip_locked=True)).all()
+    found = session.execute(free.with_for_update(skip_locked=True)).all()
+    busy = posts.busy_cards(session, [job_id for job_id, _ in found])
+    held = [(job_id, state) for job_id, state in found if job_id not in busy]
     if not held:
         return
     written = [

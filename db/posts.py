@@ -180,6 +180,13 @@ def refresh_cards(session: Session, job_ids: Sequence[str]) -> None:
     session.execute(_REFRESH, [{"job": job_id} for job_id in job_ids])
 
 
+def busy_cards(session: Session, job_ids: Sequence[str]) -> set[str]:
+    """The jobs whose card somebody else holds; the cards of the others are locked."""
+    cards = select(Post.job_id).where(Post.job_id.in_(job_ids), Post.kind == PostKind.CARD)
+    free = set(session.scalars(cards.with_for_update(skip_locked=True)))
+    return set(session.scalars(cards)) - free
+
+
 def refresh_cards_in(session: Session, backend: str) -> None:
     """Something changed for everybody who waits for or runs on a backend."""
     waiting = select(Step.job_id).where(

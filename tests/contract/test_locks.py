@@ -6,9 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from db import backends, calls, jobs, leases, line, outcomes, postgresql, posts, session
-from db.models import Backend, Job, Step
-from db.states import JobState, StepState
+from db import backends, calls, jobs, leases, line, outcomes, places, postgresql, posts, session
+from db.models import Backend, Job, Post, Step
+from db.states import JobState, PostKind, StepState
 from tasks.sweep import sweep
 from tests.fakes import LEASE, MINUTE, NOW, Clock, a_step, declare, do, in_line, resources, rows, the, until
 
@@ -83,6 +83,25 @@ def test_freeing_two_calls_of_one_person_does_not_cross_the_answer_to_one_of_the
         finishing.commit()
         assert freeing.result(timeout=20) == ["main"]
     assert the(engine, Job, first).state is JobState.WAITING
+
+
+def test_places_do_not_cross_who_delivers_one_card_after_the_other(postgres_engine: sa.Engine):
+    """A card that is held is left for the next time, and with it the place that it would tell."""
+    engine = postgres_engine
+    told, held = in_line(engine), in_line(engine)
+    found = {job.id: places.Place(3, None, None) for job in (told, held)}
+    with session.transaction(engine) as delivering:
+        delivering.scalars(_card_of(held).with_for_update()).one()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(do, engine, places.write, found).result(timeout=20)
+        delivering.scalars(_card_of(told).with_for_update()).one()
+    assert [the(engine, Job, job.id).ahead for job in (told, held)] == [3, None]
+    do(engine, places.write, found)
+    assert the(engine, Job, held.id).ahead == 3
+
+
+def _card_of(job: Job) -> sa.Select[tuple[Post]]:
+    return sa.select(Post).where(Post.job_id == job.id, Post.kind == PostKind.CARD)
 
 
 def test_an_answer_that_waited_for_the_sweep_finds_its_step_gone(postgres_engine: sa.Engine):
