@@ -9,6 +9,7 @@ from db.models import Job, Post
 from db.states import JobState, PostKind, PostState
 from tasks.deliver import agent, stage
 from tasks.deliver.stage import deliver
+from tests.deliveries import LANE
 from tests.fakes import (
     LEASE,
     MINUTE,
@@ -25,7 +26,6 @@ from tests.fakes import (
     the,
 )
 
-LANE = "slack/C1"
 THREAD = ("C1", "8.8")
 
 

@@ -9,10 +9,10 @@ from tasks.deliver import stage
 from tasks.deliver.stage import deliver
 from tasks.slack import TIMEOUT
 from tests import fakes
+from tests.deliveries import LANE, answer, fail, of_kind, run
 from tests.fakes import (
     NOW,
     SECOND,
-    Clock,
     Slack,
     accepted,
     do,
@@ -22,29 +22,6 @@ from tests.fakes import (
     slack_error,
     the,
 )
-
-LANE = "slack/C1"
-# Longer than any wait between two tries, and than the lease of a lane.
-LATER = stage.LONGEST_WAIT + stage.LEASE
-
-
-def answer(resources, job: Job, text: str = "It **began** late.", now=NOW) -> None:
-    do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), text, truncated=False, now=now))
-
-
-def fail(resources, job: Job, code: str = "bug", **params) -> None:
-    do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), code, params, NOW))
-
-
-def of_kind(resources, kind: PostKind) -> list[Post]:
-    return rows(resources.engine, Post, kind=kind)
-
-
-def run(resources, clock: Clock, times: int = 1, lane: str = LANE) -> None:
-    """Bells, each long after the last."""
-    for _ in range(times):
-        deliver(resources, lane)
-        clock.move(LATER)
 
 
 def test_a_card_is_posted_once_under_the_message_that_asked(resources, slack: Slack, clock):

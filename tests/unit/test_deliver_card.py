@@ -8,9 +8,8 @@ from db.states import JobState, StepState
 from tasks.catalogue import say
 from tasks.deliver import stage
 from tasks.deliver.stage import deliver
+from tests.deliveries import LANE
 from tests.fakes import MINUTE, Clock, Slack, accepted, declare, do, in_line, rows, set_row
-
-LANE = "slack/C1"
 
 
 def shown(resources, slack: Slack, clock: Clock, job: Job) -> str:

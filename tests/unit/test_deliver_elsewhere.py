@@ -13,10 +13,9 @@ from db.models import Job, Post
 from db.states import JobState, Origin, PostKind, PostState
 from tasks import originals
 from tasks.deliver import stage
-from tasks.deliver.stage import deliver
+from tests.deliveries import run
 from tests.fakes import NOW, Clock, Slack, accepted, do, in_line, rows, set_row, slack_error, the
 
-LATER = stage.LONGEST_WAIT + stage.LEASE
 CHANNEL_TROUBLES = ["not_in_channel", "channel_not_found", "is_archived", "restricted_action"]
 
 
@@ -52,12 +51,6 @@ def answer(resources, job: Job, text: str = "Yes.") -> None:
     do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), text, truncated=False, now=NOW))
 
 
-def run(resources, clock: Clock, lane: str, times: int = 1) -> None:
-    for _ in range(times):
-        deliver(resources, lane)
-        clock.move(LATER)
-
-
 @pytest.mark.parametrize("reason", CHANNEL_TROUBLES)
 def test_where_the_channel_takes_nothing_the_answer_comes_by_direct_message(
     resources, slack: Slack, bell, clock, reason
@@ -65,9 +58,9 @@ def test_where_the_channel_takes_nothing_the_answer_comes_by_direct_message(
     slack.closed["C1"] = reason
     job = in_line(resources.engine, thread_ts="8.8")
     answer(resources, job)
-    run(resources, clock, "slack/C1")
+    run(resources, clock, lane="slack/C1")
     assert ("deliver", "slack/D-UANNA") in bell.rung
-    run(resources, clock, "slack/D-UANNA")
+    run(resources, clock, lane="slack/D-UANNA")
     card, result = slack.messages
     assert (card["channel"], card["thread_ts"]) == ("D-UANNA", None)
     assert "<#C1>" in card["text"]
@@ -81,9 +74,9 @@ def test_one_person_is_told_in_the_channel_why_the_answer_is_elsewhere(
     url, heard = response_url
     slack.closed["C1"] = "not_in_channel"
     accepted(resources.engine, response_url=url, origin=Origin.COMMAND)
-    run(resources, clock, "slack/C1")
-    run(resources, clock, "slack/D-UANNA")
-    run(resources, clock, "slack/C1", times=3)
+    run(resources, clock, lane="slack/C1")
+    run(resources, clock, lane="slack/D-UANNA")
+    run(resources, clock, lane="slack/C1", times=3)
     [word] = heard
     assert word["response_type"] == "ephemeral"
     assert "/invite @Threadline" in word["text"]
@@ -92,11 +85,11 @@ def test_one_person_is_told_in_the_channel_why_the_answer_is_elsewhere(
 
 def test_a_bot_that_was_removed_after_its_card_answers_by_direct_message(resources, slack: Slack, clock):
     job = in_line(resources.engine)
-    run(resources, clock, "slack/C1")
+    run(resources, clock, lane="slack/C1")
     slack.closed["C1"] = "not_in_channel"
     answer(resources, job)
-    run(resources, clock, "slack/C1", times=3)
-    run(resources, clock, "slack/D-UANNA", times=2)
+    run(resources, clock, lane="slack/C1", times=3)
+    run(resources, clock, lane="slack/D-UANNA", times=2)
     assert [
         one["metadata"]["event_payload"]["kind"] for one in slack.messages if one["channel"] == "D-UANNA"
     ] == [
@@ -111,8 +104,8 @@ def test_a_direct_message_that_takes_nothing_either_is_the_end(resources, slack:
     job = in_line(resources.engine)
     answer(resources, job)
     for _ in range(5):
-        run(resources, clock, "slack/C1")
-        run(resources, clock, "slack/D-UANNA")
+        run(resources, clock, lane="slack/C1")
+        run(resources, clock, lane="slack/D-UANNA")
     assert {post.state for post in rows(resources.engine, Post)} == {PostState.DROPPED}
     assert the(resources.engine, Job, job.id).state is JobState.DONE
     assert len(slack.calls) < 20
@@ -122,7 +115,7 @@ def test_a_direct_message_that_takes_nothing_either_is_the_end(resources, slack:
 def test_who_has_no_other_place_is_not_moved(resources, slack: Slack, clock, origin):
     slack.closed["C1"] = "channel_not_found"
     accepted(resources.engine, origin=origin)
-    run(resources, clock, "slack/C1", times=2)
+    run(resources, clock, lane="slack/C1", times=2)
     assert slack.called("conversations_open") == []
     assert rows(resources.engine, Post)[0].state is PostState.DROPPED
 
@@ -131,8 +124,8 @@ def test_a_direct_message_that_cannot_be_opened_now_is_opened_later(resources, s
     slack.closed["C1"] = "not_in_channel"
     slack.fail("conversations_open", slack_error("ratelimited", 429, {"Retry-After": "2"}))
     accepted(resources.engine)
-    run(resources, clock, "slack/C1", times=2)
-    run(resources, clock, "slack/D-UANNA")
+    run(resources, clock, lane="slack/C1", times=2)
+    run(resources, clock, lane="slack/D-UANNA")
     assert [one["channel"] for one in slack.messages] == ["D-UANNA"]
 
 
@@ -157,7 +150,7 @@ class Service:
 def calls_back(resources, clock: Clock, service: Service, times: int = 1) -> None:
     with httpx.Client(transport=httpx.MockTransport(service)) as client:
         resources.__dict__["http"] = client
-        run(resources, clock, "callback/a.test", times)
+        run(resources, clock, lane="callback/a.test", times=times)
 
 
 def api_job(resources, **changes) -> Job:

@@ -14,10 +14,9 @@ from db.models import Job, Source
 from db.states import JobState, PostKind
 from tasks import recipes
 from tasks.deliver import chart, sheets, structured, views
-from tasks.deliver.stage import deliver
 from tests import slack_limits
+from tests.deliveries import LATER, run
 from tests.fakes import NOW, Slack, accepted, do, in_line, slack_error, the
-from tests.unit.test_deliver import LANE, LATER
 
 KNOWN = recipes.load()
 HOSTILE = "<!channel> @here | `a` *b*\n</text> \u202ex"
@@ -59,12 +58,6 @@ def a_result(
     return job
 
 
-def run(resources, clock, times: int = 8) -> None:
-    for _ in range(times):
-        deliver(resources, LANE)
-        clock.move(LATER)
-
-
 def uploads(slack: Slack) -> dict[str, dict]:
     return {file["filename"].rpartition(".")[2]: file for file in slack.called("files_upload_v2")}
 
@@ -82,7 +75,7 @@ def test_rows_come_as_a_chart_a_table_and_files(resources, slack: Slack, clock, 
     """Labels are said as they were given, the product's own words in the person's language."""
     slack.locales["UANNA"] = locale
     job = a_result(resources, "칭찬", "불만", "칭찬")
-    run(resources, clock)
+    run(resources, clock, times=8)
     [shown] = slack.of_kind("result")
     assert all(word in shown["text"] for word in words)
     # Whoever does not see the chart has its numbers.
@@ -117,7 +110,7 @@ def test_a_chart_that_slack_refuses_becomes_a_picture_and_then_plain_text(
         return first(**message)
 
     slack.chat_postMessage = picky
-    run(resources, clock)
+    run(resources, clock, times=8)
     [shown] = slack.of_kind("result")
     assert "data_visualization" not in kinds(shown)
     files = uploads(slack)
@@ -134,7 +127,7 @@ def test_a_chart_that_slack_refuses_becomes_a_picture_and_then_plain_text(
 def test_many_rows_show_their_beginning_and_what_is_missing(resources, slack: Slack, clock):
     """The message has 20, the file all; rows without an answer are counted and empty."""
     a_result(resources, *["칭찬"] * 29, None)
-    run(resources, clock)
+    run(resources, clock, times=8)
     [shown] = slack.of_kind("result")
     [table] = [block for block in shown["blocks"] if block["type"] == "table"]
     assert len(table["rows"]) == 1 + structured.MOST_ROWS
@@ -150,7 +143,7 @@ def test_one_item_is_a_few_fields_without_a_chart(resources, slack: Slack, clock
     do(resources.engine, sources.keep, job.id, [own])
     said = {"items": [{"row": 1, "answer": {"sentiment": "positive", "sure": "high", "why": "kind"}}]}
     do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), json.dumps(said), False, NOW))
-    run(resources, clock)
+    run(resources, clock, times=8)
     [shown] = slack.of_kind("result")
     assert "sentiment: positive" in shown["text"]
     assert kinds(shown) == ["section", "rich_text"]
@@ -183,7 +176,7 @@ def test_values_are_said_as_they_are(resources, slack: Slack, clock, said):
     tasks = {"items": [{"who": said, "what": said, "when": ""}]}
     a_result(resources, recipe="action-items", result=json.dumps(tasks))
     a_result(resources, recipe="extract", question="이름", result=json.dumps({"이름": said}))
-    run(resources, clock)
+    run(resources, clock, times=8)
     for shown in slack.of_kind("result"):
         inside = [leaf["text"] for leaf in leaves(shown["blocks"]) if leaf.get("type") == "text"]
         assert any(said in text for text in inside), inside
@@ -199,7 +192,7 @@ def leaves(value) -> list[dict]:
 def test_a_result_that_is_no_json_is_shown_as_it_is(resources, slack: Slack, clock):
     """From before its recipe had a form."""
     a_result(resources, recipe="action-items", result="- **Jane**: the draft")
-    run(resources, clock)
+    run(resources, clock, times=8)
     assert "Jane: the draft" in slack.of_kind("result")[0]["text"]
 
 
@@ -211,7 +204,7 @@ def test_a_failure_shows_what_there_is_of_an_answer(resources, slack: Slack, clo
         resources.engine,
         lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bad_form", {"recipe": "x"}, NOW, partial=broken),
     )
-    run(resources, clock)
+    run(resources, clock, times=8)
     [shown] = slack.of_kind("failure")
     assert "Here is what I found" in shown["blocks"][1]["text"]["text"]
     assert slack_limits.violations(views.Message(shown["blocks"], shown["text"]), allow_user="UANNA") == []
@@ -229,7 +222,7 @@ def test_what_a_failed_attempt_had_is_not_posted_after_a_retry(resources, slack:
 
     do(resources.engine, fails)
     do(resources.engine, jobs.retry, job.id, 1, NOW, LATER)
-    run(resources, clock)
+    run(resources, clock, times=8)
     assert uploads(slack) == {}
 
 

@@ -12,9 +12,9 @@ from db import outcomes
 from db.models import Job, Post
 from db.states import OPEN, JobState, Origin, PostState
 from tasks.deliver import stage
+from tests.deliveries import LANE
 from tests.fakes import Clock, Slack, do, in_line, rows, slack_error, the
 
-LANE = "slack/C1"
 LONG = "\n\n".join(f"Paragraph {number}. " + "Word " * 180 for number in range(30))
 FILED = "\n\n".join("Word " * 400 for _ in range(200))
 SEEDS = range(16)

@@ -7,11 +7,11 @@ from db.models import Job, Post
 from db.states import JobState, PostKind, PostState
 from tasks.deliver import stage
 from tasks.deliver.stage import deliver
+from tests.deliveries import LANE, LATER, answer, fail, of_kind, run
 from tests.fakes import (
     MINUTE,
     NOW,
     SECOND,
-    Clock,
     Slack,
     accepted,
     do,
@@ -21,29 +21,6 @@ from tests.fakes import (
     slack_error,
     the,
 )
-
-LANE = "slack/C1"
-# Longer than any wait between two tries, and than the lease of a lane.
-LATER = stage.LONGEST_WAIT + stage.LEASE
-
-
-def answer(resources, job: Job, text: str = "It **began** late.", now=NOW) -> None:
-    do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), text, truncated=False, now=now))
-
-
-def fail(resources, job: Job, code: str = "bug", **params) -> None:
-    do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), code, params, NOW))
-
-
-def of_kind(resources, kind: PostKind) -> list[Post]:
-    return rows(resources.engine, Post, kind=kind)
-
-
-def run(resources, clock: Clock, times: int = 1, lane: str = LANE) -> None:
-    """Bells, each long after the last."""
-    for _ in range(times):
-        deliver(resources, lane)
-        clock.move(LATER)
 
 
 @pytest.mark.parametrize("kind", ["card", "result", "failure"])

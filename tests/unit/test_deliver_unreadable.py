@@ -4,33 +4,18 @@ from datetime import timedelta
 
 import pytest
 
-from db import jobs, outcomes, posts
+from db import jobs, posts
 from db.models import Job, Post
 from db.states import JobState, Origin, PostKind, PostState
 from tasks import slack as slack_api
 from tasks.catalogue import say
 from tasks.deliver import once, stage
 from tasks.deliver.stage import deliver
-from tests.fakes import NOW, Clock, Slack, accepted, do, in_line, rows, slack_error, the
+from tests.deliveries import LANE, answer, fail, run
+from tests.fakes import NOW, Slack, accepted, do, in_line, rows, slack_error, the
 
-LANE = "slack/C1"
-LATER = stage.LONGEST_WAIT + stage.LEASE
 CODES = ["missing_scope", "not_in_channel", "channel_not_found", "access_denied"]
 LONG = "\n\n".join("Word " * 400 for _ in range(200))
-
-
-def answer(resources, job: Job, text: str = "It **began** late.", now=NOW) -> None:
-    do(resources.engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), text, truncated=False, now=now))
-
-
-def fail(resources, job: Job) -> None:
-    do(resources.engine, lambda s: outcomes.fail(s, s.get_one(Job, job.id), "bug", {}, NOW))
-
-
-def run(resources, clock: Clock, times: int = 1, lane: str = LANE) -> None:
-    for _ in range(times):
-        deliver(resources, lane)
-        clock.move(LATER)
 
 
 def unreadable(slack: Slack, code: str = "missing_scope") -> None:

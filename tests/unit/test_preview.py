@@ -14,6 +14,7 @@ from tasks.deliver.stage import deliver
 from tasks.infer import hold
 from tasks.infer.stage import serve
 from tests import fakes
+from tests.deliveries import LANE
 from tests.fakes import (
     LEASE,
     MINUTE,
@@ -30,8 +31,6 @@ from tests.fakes import (
     slack_error,
     the,
 )
-
-LANE = "slack/C1"
 
 
 def writing(resources, clock: Clock, *said: str, seconds: int = 1):
