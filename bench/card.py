@@ -61,7 +61,7 @@ def measure(seed: random.Random, say: Say, *, quick: bool) -> dict[str, Any]:
 
 
 @dataclass
-class _Seen:
+class Seen:
     """What one side did. Times are seconds."""
 
     cards: list[float] = field(default_factory=list)
@@ -97,22 +97,23 @@ def _case(
     running.start("bare", "bench.bare_bolt", str(port), slack, address=f"{bare}/openapi.json")
     product.warm_up(running, seed)
     running.act("model", **SLOW)
-    threads = _threads(running)
-    ours, theirs = _Seen(), _Seen()
+    rooms = threads(running)
+    ours, theirs = Seen(), Seen()
     door = f"{running.web}/slack/events"
-    _our_cards(running, _ask(seed, door, threads, waiting))
+    our_cards(running, ask(seed, door, rooms, waiting))
     for _ in range(blocks):
         with _again_and_again(lambda: ours.stops.append(_stop(running))):
-            asked = _ask(seed, door, threads, RATE * seconds // blocks)
-        ours.add(asked, _our_cards(running, asked))
+            asked = ask(seed, door, rooms, RATE * seconds // blocks)
+        ours.add(asked, our_cards(running, asked))
         with _again_and_again(lambda: theirs.stops.append(_close(running))):
-            asked = _ask(seed, f"{bare}/slack/events", threads, RATE * seconds // blocks)
-        theirs.add(asked, _their_cards(running, threads, asked))
+            asked = ask(seed, f"{bare}/slack/events", rooms, RATE * seconds // blocks)
+        theirs.add(asked, _their_cards(running, rooms, asked))
     left = running.count(JobState.WAITING)
     return {"jobs_left": left, "threadline": ours.told(), "bolt": theirs.told()}
 
 
-def _threads(running: product.Product) -> Threads:
+def threads(running: product.Product) -> Threads:
+    """A thread in each of CHANNELS."""
     made = []
     for number in range(CHANNELS):
         user = product.PEOPLE[number % len(product.PEOPLE)]
@@ -121,18 +122,19 @@ def _threads(running: product.Product) -> Threads:
     return made
 
 
-def _ask(seed: random.Random, url: str, threads: Threads, requests: int) -> Asked:
-    """Ask at RATE; the answers by the ts of the asking message."""
+def ask(seed: random.Random, url: str, rooms: Threads, requests: int, rate: float = RATE) -> Asked:
+    """Ask at `rate` a second; the answers by the ts of the asking message."""
     content, stamps, now = [], [], time.time()
     for number in range(requests):
-        user, channel, thread = threads[number % len(threads)]
+        user, channel, thread = rooms[number % len(rooms)]
         stamps.append(f"{now + number / 1000:.6f}")
         body = events.mention(seed, user, channel, stamps[-1], events.text(seed), thread)
         content.append(load.request(url, body, events.headers(body)))
-    return dict(zip(stamps, load.steady(url, content, RATE), strict=True))
+    return dict(zip(stamps, load.steady(url, content, rate), strict=True))
 
 
-def _our_cards(running: product.Product, asked: Asked) -> Cards:
+def our_cards(running: product.Product, asked: Asked) -> Cards:
+    """The cards of what was asked, once all are there."""
     wanted = sa.select(Job.message_ts, Post.ts).join(Post, Post.job_id == Job.id)
     wanted = wanted.where(Post.kind == PostKind.CARD, Post.ts.is_not(None), Job.message_ts >= min(asked))
 
@@ -143,10 +145,10 @@ def _our_cards(running: product.Product, asked: Asked) -> Cards:
     return _all_of(look, asked)
 
 
-def _their_cards(running: product.Product, threads: Threads, asked: Asked) -> Cards:
+def _their_cards(running: product.Product, rooms: Threads, asked: Asked) -> Cards:
     def look() -> Cards:
         found = {}
-        for _, channel, thread in threads:
+        for _, channel, thread in rooms:
             seen = running.play.get("/control/messages", params={"channel": channel, "thread_ts": thread})
             for message in seen.json()["messages"]:
                 if message["text"].startswith(RECEIVED):

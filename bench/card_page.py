@@ -3,7 +3,7 @@
 import pathlib
 from typing import Any
 
-from bench import markdown
+from bench import markdown, plots
 
 Data = dict[str, Any]
 CARD_MS, STOP_SECONDS = 700.0, 2.0
@@ -64,6 +64,31 @@ def section(data: Data, about: Data, pictures: pathlib.Path) -> str:
         "the model server's stand-in says so; a running call looks once a second whether it is still wanted. Beside it a "
         "client that closes a stream of its own.",
         markdown.table(["database", "", "presses", *times], stops),
+    )
+
+
+def rates(data: Data, about: Data, pictures: pathlib.Path) -> str:
+    """What rate the machine can bear, and where its cores go."""
+    plots.rates(data["cases"], CARD_MS, pictures / "rates.png")
+    processes = list(dict.fromkeys(name for case in data["cases"] for name in case["cpu_ms"]))
+    rows = []
+    for case in data["cases"]:
+        used = case["cpu_ms"]
+        place = [DATABASES[case["database"]], f"{case['rate']:g}"]
+        times = [markdown.ms(case["p50"]), markdown.ms(case["p95"]), str(case["refused"])]
+        each = [f"{used[name]:.1f}" if name in used else "-" for name in processes]
+        rows.append([*place, *times, *each, f"{sum(used.values()):.1f}", f"{case['cores']:.2f}"])
+    shared = "" if about["machine"]["load_before"] < 1 else " **Other work ran on the machine meanwhile.**"
+    return markdown.section(
+        "How many requests a second show their cards in time",
+        about,
+        f"As above: mentions in {data['channels']} channels for {data['seconds']} s at each rate, one rate after the other, with "
+        f"a full line and {data['waiting']:,} in it at the start; nothing of what waits is answered meanwhile. Beside the times stand the milliseconds of "
+        "a core that each process took for a request until the last card was there, the edits of cards in line and the stand-ins for Slack and the model "
+        f"(playground) included, and how many of the machine's {about['machine']['cores']} cores all of it kept busy: "
+        f"where that is all of them, cards wait for a core.{shared}",
+        "![Until the card, and cores kept busy, by requests a second](benchmarks/rates.png)",
+        markdown.table(["database", "a second", "p50", "p95", "refused", *processes, "all", "cores"], rows),
     )
 
 

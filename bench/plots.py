@@ -121,6 +121,27 @@ def memory(data: dict[str, Any], aim_mb: float, file: pathlib.Path) -> None:
     save(figure, file)
 
 
+def rates(cases: list[dict[str, Any]], aim_ms: float, file: pathlib.Path) -> None:
+    """Until the card, p95, and the cores that all processes keep busy, by requests a second."""
+    figure, (cards, cores) = plt.subplots(1, 2, figsize=(9, 3.4))
+    for database, colour in (("sqlite", OURS), ("postgresql", THEIRS)):
+        mine = [case for case in cases if case["database"] == database]
+        across = [case["rate"] for case in mine]
+        cards.plot(across, [1000 * case["p95"] for case in mine], "o-", color=colour, label=NAMES[database])
+        busy = [case["cores"] for case in mine]
+        cores.plot(across, busy, "o-", color=colour, label=NAMES[database])
+    cards.axhline(aim_ms, color=GREY, lw=1, ls=":", label=f"aim: below {aim_ms:g} ms")
+    cards.set_yscale("log")
+    cards.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    cards.set_ylabel("milliseconds until the card, p95")
+    cores.set_ylabel("cores busy")
+    for panel in (cards, cores):
+        panel.set_xlabel("requests a second")
+        panel.legend(fontsize=8, frameon=False)
+        plain(panel)
+    save(figure, file)
+
+
 def plain(panel: Axes, axis: str = "y") -> None:
     """The look of every panel: no box, a faint grid."""
     panel.spines[["top", "right"]].set_visible(False)

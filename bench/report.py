@@ -220,6 +220,7 @@ SECTIONS: dict[str, Callable[[Data, Data, pathlib.Path], str]] = {
     "ack": _ack,
     "path": _path,
     "card": card_page.section,
+    "rates": card_page.rates,
     "throughput": _throughput,
     "memory": _memory,
     "start": _start,

@@ -114,6 +114,31 @@ DATA = {
             {"database": "sqlite", "jobs_left": 1300, "threadline": seen(0.65, 2.1), "bolt": seen(0.04, 0.1)}
         ],
     },
+    "rates": {
+        "seconds": 6,
+        "waiting": 200,
+        "channels": 150,
+        "cases": [
+            {
+                "database": "sqlite",
+                "rate": 5,
+                "p50": 0.05,
+                "p95": 0.0901,
+                "refused": 0,
+                "cores": 0.05,
+                "cpu_ms": {"web": 10.0},
+            },
+            {
+                "database": "postgresql",
+                "rate": 50,
+                "p50": 0.5,
+                "p95": 2.3001,
+                "refused": 1,
+                "cores": 1.98,
+                "cpu_ms": {"web": 20.0, "database": 35.5},
+            },
+        ],
+    },
     "throughput": {"jobs": 300, "cases": [{"database": "postgresql", **RATES}]},
     "memory": {
         "jobs": 40,
@@ -209,14 +234,21 @@ def test_the_page_and_its_pictures_are_written(results, tmp_path) -> None:
     text = page.read_text()
     assert "10 of 17 are met" in text
     assert all(f"`python -m bench --only {name}`" in text for name in DATA)
-    for name in ("ack", "path", "throughput", "memory", "line-in-flight", "line-waits", "line-auto"):
+    for name in ("ack", "path", "rates", "throughput", "memory", "line-in-flight", "line-waits", "line-auto"):
         assert f"(benchmarks/{name}.png)" in text
         assert (tmp_path / "docs" / "benchmarks" / f"{name}.png").stat().st_size > 5000
 
 
+def test_cores_kept_busy_stand_beside_the_time_until_the_card(results, tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    lines = report.write(results, tmp_path / "docs").read_text().splitlines()
+    assert "| SQLite | 5 | 50.0 ms | 90.1 ms | 0 | 10.0 | - | 10.0 | 0.05 |" in lines
+    assert "| PostgreSQL | 50 | 500 ms | 2,300 ms | 1 | 20.0 | 35.5 | 55.5 | 1.98 |" in lines
+
+
 def test_what_was_not_measured_is_named(tmp_path) -> None:
     page = report.write(Folder(tmp_path / "none"), tmp_path / "docs")
-    names = "ack, path, card, throughput, memory, start, line, claims, redaction, cutting, extract"
+    names = "ack, path, card, rates, throughput, memory, start, line, claims, redaction, cutting, extract"
     assert f"Not measured yet: {names}." in page.read_text()
 
 
