@@ -1,5 +1,6 @@
 """Fixtures for every layer: servers (once per session, started when first asked for) and fresh databases."""
 
+import gc
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -28,6 +29,19 @@ def _plain_tracebacks() -> None:
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
         ]
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _frozen() -> None:
+    """What is imported by now stays: garbage is looked for in the rest only, and so in a moment."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collected(_frozen: None) -> Iterator[None]:
+    """What a file of tests leaves open fails there, not in whichever test runs when garbage is next collected."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
