@@ -77,8 +77,8 @@ def perform(resources: Resources, order: Order, owner: Owner) -> Done:
         work = _Work(resources, transaction, order, owner, now, members)
         done = _VERBS[order.verb](work)
         rules.record(transaction, order.words, owner.name, now)
-    # It may have taken a recipe back.
-    resources.own_recipes.forget()
+    if order.verb == "recipe":
+        resources.own_recipes.look()
     # What owners say to those who wait is theirs, and stays in the rows (I10).
     log.info("owners.order", verb=order.verb, by=owner.name)
     return done

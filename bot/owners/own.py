@@ -59,7 +59,7 @@ def make(resources: Resources, made: Own, team: str | None, by: str) -> None:
         if sum(of == team for of, _ in found) >= kept.MOST:
             raise Wrong({"name": ("own.full", {"limit": kept.MOST})})
         _put(resources, transaction, made, team, by, "new")
-    resources.own_recipes.forget()
+    resources.own_recipes.look()
 
 
 def change(resources: Resources, made: Own, team: str | None, by: str) -> None:
@@ -71,7 +71,7 @@ def change(resources: Resources, made: Own, team: str | None, by: str) -> None:
             raise Wrong({"instructions": ("own.gone", {"recipe": made.name})})
         _check_free(resources, others, made, team)
         _put(resources, transaction, made, team, by, "edit")
-    resources.own_recipes.forget()
+    resources.own_recipes.look()
 
 
 def drop(transaction: Session, found: Found) -> None:

@@ -21,6 +21,9 @@ MOST = 30
 FRESH = timedelta(seconds=2)
 """For so long at most another process does not know what was changed."""
 
+PATIENCE = timedelta(seconds=0.5)
+"""Slack waits 3 seconds for all that there is to do."""
+
 _AFTER_TROUBLE = timedelta(seconds=30)
 
 Found = tuple[str | None, Own]
@@ -50,15 +53,20 @@ def of_team(found: list[Found], team: str) -> list[Own]:
 class Kept:
     """What the front door offers to whom, looked at again after FRESH: a mention must not cost a question each.
 
-    While the database does not answer, what was known last holds.
+    Nobody waits for it longer than `patience`, and while the database does not answer, what was known last holds.
     """
 
     def __init__(
-        self, engine: Callable[[], sa.Engine], files: Recipes, clock: Callable[[], datetime]
+        self,
+        engine: Callable[[], sa.Engine],
+        files: Recipes,
+        clock: Callable[[], datetime],
+        patience: timedelta = PATIENCE,
     ) -> None:
         self._engine = engine
         self._files = files
         self._clock = clock
+        self._patience = patience
         self._found: list[Found] = []
         self._offered: dict[str, Recipes] = {}
         self._until: datetime | None = None
@@ -66,29 +74,32 @@ class Kept:
 
     def of(self, team: str) -> Recipes:
         """All recipes that people of a workspace can ask for."""
-        if self._until is None or self._clock() >= self._until:
-            self._look()
+        if (self._until is None or self._clock() >= self._until) and self._looking.acquire(blocking=False):
+            looking = threading.Thread(target=self._look_and_release, name="recipes", daemon=True)
+            looking.start()
+            looking.join(self._patience.total_seconds())
         offered = self._offered  # As it is now: another thread may put a new one in its place.
         if team not in offered:
             offered[team] = self._files.also(made.recipe() for made in of_team(self._found, team))
         return offered[team]
 
-    def forget(self) -> None:
-        """Look again at the next question: it was changed here."""
-        self._until = None
-
-    def _look(self) -> None:
-        # One looks; the others need not wait for what they know already.
-        if not self._looking.acquire(blocking=self._until is None):
-            return
+    def look(self) -> None:
+        """Know what is there now: it was changed here a moment ago, so the database answers."""
         try:
             with session.reading(self._engine()) as reading:
                 found = every(reading)
-            if found != self._found:
-                self._found, self._offered = found, {}
-            self._until = self._clock() + FRESH
         except SQLAlchemyError as error:
             log.warning("recipes.unread", error=type(error).__name__)
             self._until = self._clock() + _AFTER_TROUBLE
+            return
+        if found != self._found:
+            self._found, self._offered = found, {}
+        self._until = self._clock() + FRESH
+
+    def _look_and_release(self) -> None:
+        try:
+            self.look()
+        except Exception:  # A door: the thread's.
+            log.exception("recipes.broke")
         finally:
             self._looking.release()

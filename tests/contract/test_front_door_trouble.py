@@ -127,6 +127,9 @@ def test_a_database_that_is_gone_or_silent(port: str) -> None:
     with silent_server() as listener:
         at = port if port == "9" else str(listener.getsockname()[1])
         with rig.opened(f"postgresql://threadline@127.0.0.1:{at}/threadline") as door:
+            # The recipes are looked at once, and then not for a while.
+            door.resources.own_recipes.look()
+            connections(listener)
             assert door.event(rig.mention()).status_code == 503
             taken = connections(listener)
             answer = door.command(rig.command("Some text to analyze."))

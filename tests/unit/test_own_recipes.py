@@ -1,5 +1,8 @@
 """The recipes that owners made, as the front door knows them between two looks at the database."""
 
+import threading
+from datetime import timedelta
+
 import sqlalchemy as sa
 
 from db import rules, session
@@ -7,7 +10,7 @@ from tasks import recipes
 from tasks.recipes import kept, own
 from tasks.recipes.kept import Kept
 from tasks.recipes.own import Own
-from tests.fakes import NOW, SECOND, Clock, do
+from tests.fakes import MINUTE, NOW, SECOND, Clock, do, until
 
 HAIKU = Own(name="haiku", korean_name="하이쿠", purpose_en="A haiku.", instructions="Write a haiku.")
 
@@ -21,7 +24,7 @@ def known(kept: Kept, team: str = "T1") -> bool:
 
 
 def test_what_another_process_changed_is_known_a_moment_later(sqlite_engine, clock: Clock):
-    offers = Kept(lambda: sqlite_engine, recipes.load(), clock)
+    offers = Kept(lambda: sqlite_engine, recipes.load(), clock, MINUTE)
     assert not known(offers)
     put(sqlite_engine, HAIKU)
     assert not known(offers)
@@ -35,10 +38,10 @@ def test_what_another_process_changed_is_known_a_moment_later(sqlite_engine, clo
 
 
 def test_what_this_process_changed_is_known_at_once(sqlite_engine, clock: Clock):
-    offers = Kept(lambda: sqlite_engine, recipes.load(), clock)
+    offers = Kept(lambda: sqlite_engine, recipes.load(), clock, MINUTE)
     assert not known(offers)
     put(sqlite_engine, HAIKU)
-    offers.forget()
+    offers.look()
     assert known(offers)
 
 
@@ -46,7 +49,7 @@ def test_a_database_that_is_away_takes_no_recipe_away(sqlite_engine, clock: Cloc
     """What was known holds, and the next look comes later."""
     away = session.connect(f"sqlite:///{tmp_path}")
     engines = [sqlite_engine, away, sqlite_engine]
-    offers = Kept(lambda: engines.pop(0), recipes.load(), clock)
+    offers = Kept(lambda: engines.pop(0), recipes.load(), clock, MINUTE)
     put(sqlite_engine, HAIKU)
     assert known(offers)
     do(sqlite_engine, rules.take, "recipes:T1", "haiku")
@@ -88,3 +91,20 @@ def test_its_name_in_korean_is_the_owners():
     assert HAIKU.recipe().called("ko") == "하이쿠"
     assert HAIKU.recipe().purpose.ko == "A haiku."
     assert own.kept({"name": "haiku"}) is None
+
+
+def test_nobody_waits_for_a_database_that_says_nothing(clock: Clock):
+    """What is known is given without it, and one look at a time goes on."""
+    asked, answers = [], threading.Event()
+
+    def engine() -> sa.Engine:
+        asked.append(1)
+        assert answers.wait(20)
+        raise sa.exc.OperationalError("", {}, Exception())
+
+    offers = Kept(engine, recipes.load(), clock, timedelta(0))
+    assert offers.of("T1").get("summarize") is not None
+    assert offers.of("T1").get("summarize") is not None
+    assert len(asked) <= 1
+    answers.set()
+    until(lambda: not offers._looking.locked())
