@@ -175,6 +175,24 @@ def test_what_comes_during_a_press_does_not_take_the_click(
     assert errors == []
 
 
+def test_a_stream_grows_on_the_page(page: Any, bot: WebClient, errors: list[str]) -> None:
+    """As Markdown, with a caret while it does; then it is a message like others."""
+    root = bot.chat_postMessage(channel=CHANNEL, text="Ask here")["ts"]
+    reader = {"recipient_team_id": "T0PLAY", "recipient_user_id": ADA}
+    begun = bot.chat_startStream(channel=CHANNEL, thread_ts=root, markdown_text="It **began**", **reader)
+    page.locator(f"#messages li[data-ts='{root}']").get_by_role("button", name="1 reply").click()
+    grows = page.locator(f"#thread-messages li[data-ts='{begun['ts']}']")
+    expect(grows.locator("strong").filter(has_text="began")).to_be_visible()
+    expect(grows.locator(".caret")).to_have_count(1)
+    bot.chat_appendStream(channel=CHANNEL, ts=begun["ts"], markdown_text=" late")
+    expect(grows).to_contain_text("It began late")
+    bot.chat_stopStream(channel=CHANNEL, ts=begun["ts"])
+    expect(grows.locator(".caret")).to_have_count(0)
+    bot.chat_update(channel=CHANNEL, ts=begun["ts"], text="It ended")
+    expect(grows).to_contain_text("It ended")
+    assert errors == []
+
+
 def test_long_texts_arrive_whole(page: Any, playground: str, errors: list[str]) -> None:
     """A pasted text of 40,000 characters is sent as it is, and shown folded."""
     text = ("가나다라마 " * 6667)[:39_999] + "끝"

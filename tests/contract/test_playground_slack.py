@@ -285,6 +285,9 @@ def test_streams_grow_end_and_expire(rig: Rig) -> None:
         ts = short.client.chat_startStream(channel="D0ADA", thread_ts=dm)["ts"]
         gone = {"channel": "D0ADA", "ts": ts, "markdown_text": "x"}
         assert refused(short.client.chat_appendStream, **gone) == "message_not_in_streaming_state"
+        short.client.chat_update(channel="D0ADA", ts=ts, text="whole")
+        edited = short.client.conversations_replies(channel="D0ADA", ts=dm)["messages"][1]
+        assert (edited["text"], edited["streaming_state"]) == ("whole", "completed")
 
 
 def test_reactions_and_statuses(rig: Rig) -> None:

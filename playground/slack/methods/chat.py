@@ -45,6 +45,9 @@ def update(slack: Slack, call: Call) -> dict[str, Any]:
     if fields["blocks"] is None:
         # Slack shows "(edited)" for changes of text, not for changes of blocks.
         fields["edited"] = {"user": BOT, "ts": slack.workspace.timestamp()}
+    if "streaming_state" in message:
+        # Slack ended it by itself: until this edit it looks as if it went on.
+        fields["streaming_state"] = "completed"
     store.change(slack, channel, message, **fields)
     answer = {"channel": channel.id, "ts": ts, "text": message["text"], "message": dict(message)}
     return content.warned(answer, warnings)

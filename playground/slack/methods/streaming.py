@@ -21,7 +21,8 @@ def start(slack: Slack, call: Call) -> dict[str, Any]:
             if call.text(name) is None:
                 raise SlackError(f"missing_{name}")
     text = _text(call)
-    message = store.from_bot(slack, text, thread_ts=thread_ts, streaming_state="in_progress")
+    fields = {"thread_ts": thread_ts, "streaming_state": "in_progress"}
+    message = store.from_bot(slack, text, **fields, blocks=_shown(text) or None)
     store.post(slack, channel, message)
     slack.streams.start(channel.id, message["ts"])
     return {"channel": channel.id, "ts": message["ts"]}
@@ -34,6 +35,7 @@ def append(slack: Slack, call: Call) -> dict[str, Any]:
         raise SlackError("no_text")
     channel, message = _streaming(slack, call)
     message["text"] += text
+    message["blocks"] = _shown(message["text"])
     store.touch(slack, channel, message)
     return {"channel": channel.id, "ts": message["ts"]}
 
@@ -47,12 +49,15 @@ def stop(slack: Slack, call: Call) -> dict[str, Any]:
     metadata = content.metadata(call)
     slack.streams.stop(channel.id, message["ts"])
     fields: dict[str, Any] = {"text": message["text"] + text, "streaming_state": "completed"}
-    whole = [{"type": "markdown", "block_id": "stream", "text": fields["text"]}] if fields["text"] else []
-    fields["blocks"] = whole + extra
+    fields["blocks"] = _shown(fields["text"]) + extra
     if metadata is not None:
         fields["metadata"] = metadata or None
     store.change(slack, channel, message, **fields)
     return {"channel": channel.id, "ts": message["ts"], "message": dict(message)}
+
+
+def _shown(text: str) -> list[dict[str, Any]]:
+    return [{"type": "markdown", "block_id": "stream", "text": text}] if text else []
 
 
 def _streaming(slack: Slack, call: Call) -> tuple[Channel, Message]:
