@@ -24,6 +24,11 @@ EDITS = "slack/chat.update"
 PREVIEW_PACE = timedelta(seconds=60 / 25)
 PREVIEW_BURST = 25
 
+# The lane that all starts of streams share: tier 2, some 20 a minute for the workspace. As many have to be stopped.
+STREAMS = "slack/chat.startStream"
+STREAM_PACE = timedelta(seconds=60 / 12)
+STREAM_BURST = 6
+
 # The lane that stands for all of Slack: held while it refuses our token.
 SLACK = "slack"
 
@@ -42,6 +47,11 @@ class Work:
     until: datetime
 
 
+def _follows(kind: Any) -> ColumnElement[bool]:
+    """What is looked at again whenever its job moves on."""
+    return or_(kind == PostKind.CARD, kind == PostKind.STREAM)
+
+
 def _due() -> ColumnElement[bool]:
     """What may be shown at `:now`: nothing overtakes its own card, nor what its attempt says before it.
 
@@ -50,7 +60,7 @@ def _due() -> ColumnElement[bool]:
     ahead, edits, slack = aliased(Post), aliased(Lane), aliased(Lane)
     first_card = (ahead.kind == PostKind.CARD) & ahead.ts.is_(None)
     said_before = (
-        (ahead.kind != PostKind.CARD)
+        ~_follows(ahead.kind)
         & (ahead.attempt == Post.attempt)
         & (ahead.lane == Post.lane)
         & (ahead.id < Post.id)
@@ -99,7 +109,7 @@ _REFRESH = (
     update(_posts)
     .where(
         _posts.c.job_id == bindparam("job"),
-        _posts.c.kind == PostKind.CARD,
+        _follows(_posts.c.kind),
         _posts.c.state != PostState.DROPPED,
     )
     .values(revision=_posts.c.revision + 1, state=PostState.WANTED)
@@ -171,7 +181,7 @@ def want(
 
 
 def refresh_card(session: Session, job_id: str) -> None:
-    """The job moved on: its card, if it has one that is not dropped, is to be looked at again."""
+    """The job moved on: its card and its streams, those that are not dropped, are to be looked at again."""
     session.execute(_REFRESH, {"job": job_id})
 
 
@@ -200,8 +210,8 @@ def refresh_cards_in(session: Session, backend: str) -> None:
 
 
 def any_wanted(session: Session, job_id: str) -> bool:
-    """Whether a job still has something to say, its card's edits aside."""
-    left = exists().where(Post.job_id == job_id, Post.state == PostState.WANTED, Post.kind != PostKind.CARD)
+    """Whether a job still has something to say, its card's edits and its streams aside."""
+    left = exists().where(Post.job_id == job_id, Post.state == PostState.WANTED, ~_follows(Post.kind))
     return bool(session.scalar(select(left)))
 
 
@@ -269,7 +279,7 @@ def renew(session: Session, work: Work, until: datetime) -> bool:
 def shown(
     session: Session, work: Work, ts: str | None, channel: str | None, digest: str | None, next_edit: datetime
 ) -> None:
-    """Record what Slack holds now. A card that moved on meanwhile stays wanted.
+    """Record what Slack holds now. A card or a stream whose job moved on meanwhile stays wanted.
 
     The card of a job without a thread is where its thread hangs from.
     """
@@ -277,7 +287,7 @@ def shown(
         session.execute(
             update(Job).where(Job.id == work.job.id, Job.thread_ts.is_(None)).values(thread_ts=ts)
         )
-    still_current = or_(Post.kind != PostKind.CARD, Post.revision == work.post.revision)
+    still_current = or_(~_follows(Post.kind), Post.revision == work.post.revision)
     session.execute(
         update(Post)
         .where(Post.id == work.post.id)
@@ -343,19 +353,23 @@ def hold_lane(session: Session, lane_name: str, until: datetime) -> None:
 def may_preview(session: Session, now: datetime) -> bool:
     """Whether there is room for an edit that could as well be left out; takes no lock."""
     edits = session.get(Lane, EDITS)
-    return edits is None or _has_room(edits, now)
+    return edits is None or _has_room(edits, PREVIEW_PACE, PREVIEW_BURST, now)
 
 
 def take_preview(session: Session, now: datetime) -> bool:
     """Take one preview from the workspace's allowance; False: it is used up for now, or somebody is at it."""
-    if session.get(Lane, EDITS) is None:
-        add_if_missing(session, Lane(name=EDITS))
-    free = select(Lane).where(Lane.name == EDITS).with_for_update(skip_locked=True)
-    edits = session.scalar(free.execution_options(populate_existing=True))
-    if edits is None or not _has_room(edits, now):
-        return False
-    edits.paced_until = max(edits.paced_until or now, now) + PREVIEW_PACE
-    return True
+    return _take(session, EDITS, PREVIEW_PACE, PREVIEW_BURST, now)
+
+
+def take_stream(session: Session, now: datetime) -> bool:
+    """The same for the start of a stream."""
+    return _take(session, STREAMS, STREAM_PACE, STREAM_BURST, now)
+
+
+def first(session: Session, job_id: str, attempt: int, kind: PostKind) -> Post | None:
+    """The first post of a kind that an attempt wanted."""
+    place = (Post.job_id == job_id) & (Post.attempt == attempt) & (Post.kind == kind) & (Post.part == 0)
+    return session.scalar(select(Post).where(place))
 
 
 def drop(session: Session, work: Work, error: str) -> None:
@@ -418,6 +432,17 @@ def _pace(lane: Lane, now: datetime) -> bool:
     return True
 
 
-def _has_room(edits: Lane, now: datetime) -> bool:
-    held = edits.not_before is not None and edits.not_before > now
-    return not held and (edits.paced_until or now) - now <= PREVIEW_PACE * (PREVIEW_BURST - 1)
+def _take(session: Session, name: str, pace: timedelta, burst: int, now: datetime) -> bool:
+    if session.get(Lane, name) is None:
+        add_if_missing(session, Lane(name=name))
+    free = select(Lane).where(Lane.name == name).with_for_update(skip_locked=True)
+    lane = session.scalar(free.execution_options(populate_existing=True))
+    if lane is None or not _has_room(lane, pace, burst, now):
+        return False
+    lane.paced_until = max(lane.paced_until or now, now) + pace
+    return True
+
+
+def _has_room(lane: Lane, pace: timedelta, burst: int, now: datetime) -> bool:
+    held = lane.not_before is not None and lane.not_before > now
+    return not held and (lane.paced_until or now) - now <= pace * (burst - 1)

@@ -48,6 +48,7 @@ class PostKind(StrEnum):
     """What a post shows, and so how `deliver` renders it."""
 
     CARD = "card"
+    STREAM = "stream"
     RESULT = "result"
     FAILURE = "failure"
     NOTICE = "notice"

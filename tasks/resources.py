@@ -62,6 +62,8 @@ class Resources:
         self.without_forms: set[str] = set()
         # Until when not to speak of sessions: Slack takes the app for no agent (tasks.deliver.agent).
         self.without_sessions: datetime | None = None
+        # Until when to start no streams: Slack has none here, or asked for patience (tasks.deliver.stream).
+        self.without_streams: datetime | None = None
         self.clock = clock
 
     @functools.cached_property

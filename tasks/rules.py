@@ -17,7 +17,7 @@ ADMIN, BAN, ALLOW, GUESTS, DRAIN, PRIORITY = "admin", "ban", "allow", "guests", 
 REPLIES = "replies"
 QUOTAS = {"requests": "quota.requests", "tokens": "quota.tokens"}
 RECIPE = "recipe."
-REDACTION = "redaction"
+REDACTION, STREAMING = "redaction", "streaming"
 
 # The value of everybody's ALLOW while a list of those who may use it is kept.
 LISTED = "listed"
@@ -96,6 +96,11 @@ class Rules:
         if said is None:
             return usual
         return (usual or frozenset(Kind)) if said else frozenset()
+
+    @property
+    def streams(self) -> bool:
+        """Whether answers grow as Slack's own streams in this workspace, where Slack allows it."""
+        return self._first(STREAMING, rules.workspace(self.team), EVERYONE) is True
 
     @property
     def takes_replies(self) -> bool:

@@ -101,6 +101,14 @@ def problem(error: Exception) -> Problem:
     return Problem(Trouble.UNCLEAR, type(cause).__name__, timedelta(seconds=2))
 
 
+def refused(error: Exception) -> bool:
+    """Whether Slack answered that it did nothing; of other errors, and of its own, nobody knows."""
+    if not isinstance(error, SlackApiError):
+        return False
+    status = getattr(error.response, "status_code", 0)
+    return status < 500 and error.response.get("error") not in {"internal_error", "fatal_error"}
+
+
 # What a call to Slack can raise: the SDK's errors, and those of the standard library beneath it.
 ERRORS = (SlackClientError, SlackApiError, SlackRequestError, OSError, http.client.HTTPException)
 

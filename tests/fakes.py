@@ -223,6 +223,8 @@ class Slack:
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     # What an agent's sessions show, by channel and thread.
     sessions: dict[tuple[str, str], str] = field(default_factory=dict)
+    # Messages that are being streamed, by their ts.
+    streaming: set[str] = field(default_factory=set)
     # Channels that take nothing from us, with Slack's reason.
     closed: dict[str, str] = field(default_factory=dict)
 
@@ -258,11 +260,48 @@ class Slack:
                 raise slack_error(reason)
             for known in self.messages:
                 if (known["channel"], known["ts"]) == (message["channel"], message["ts"]):
+                    if message["ts"] in self.streaming:
+                        raise slack_error("streaming_state_conflict")
                     known.update(message)
                     return {"ok": True, "ts": message["ts"], "channel": message["channel"]}
             raise slack_error("message_not_found")
 
         return self._call("chat_update", message, edit)
+
+    def chat_startStream(self, **asked: Any) -> dict[str, Any]:  # noqa: N802  # As the SDK has it.
+        def start() -> dict[str, Any]:
+            if reason := self.closed.get(asked["channel"]):
+                raise slack_error(reason)
+            ts = f"{self.clock().timestamp() + len(self.messages) / 1000:.6f}"
+            place = {name: asked[name] for name in ("channel", "thread_ts")}
+            self.messages.append({**place, "ts": ts, "user": "UBOT", "text": asked["markdown_text"]})
+            self.streaming.add(ts)
+            return {"ok": True, "ts": ts, "channel": asked["channel"]}
+
+        return self._call("chat_startStream", asked, start)
+
+    def chat_appendStream(self, **asked: Any) -> dict[str, Any]:  # noqa: N802  # As the SDK has it.
+        def append() -> dict[str, Any]:
+            self._streamed(asked)["text"] += asked["markdown_text"]
+            return {"ok": True}
+
+        return self._call("chat_appendStream", asked, append)
+
+    def chat_stopStream(self, **asked: Any) -> dict[str, Any]:  # noqa: N802  # As the SDK has it.
+        def stop() -> dict[str, Any]:
+            self._streamed(asked)
+            self.streaming.remove(asked["ts"])
+            return {"ok": True}
+
+        return self._call("chat_stopStream", asked, stop)
+
+    def _streamed(self, asked: dict[str, Any]) -> dict[str, Any]:
+        for known in self.messages:
+            if (known["channel"], known["ts"]) == (asked["channel"], asked["ts"]):
+                if asked["ts"] not in self.streaming:
+                    raise slack_error("message_not_in_streaming_state")
+                return known
+        raise slack_error("message_not_found")
 
     def agents_sessions_setStatus(self, **asked: Any) -> dict[str, Any]:  # noqa: N802  # As the SDK has it.
         def follow() -> dict[str, Any]:

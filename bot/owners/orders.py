@@ -18,7 +18,20 @@ from db import backends, jobs, posts, rules, session
 from db.rules import EVERYONE
 from tasks import groups, slack
 from tasks.resources import Resources
-from tasks.rules import ADMIN, ALLOW, BAN, DRAIN, GUESTS, LISTED, PRIORITY, QUOTAS, RECIPE, REDACTION, REPLIES
+from tasks.rules import (
+    ADMIN,
+    ALLOW,
+    BAN,
+    DRAIN,
+    GUESTS,
+    LISTED,
+    PRIORITY,
+    QUOTAS,
+    RECIPE,
+    REDACTION,
+    REPLIES,
+    STREAMING,
+)
 
 log = structlog.get_logger()
 
@@ -249,15 +262,23 @@ def _delete_recipe(work: _Work) -> Done:
 
 
 def _redaction(work: _Work) -> Done:
+    return _of_workspace(work, REDACTION)
+
+
+def _streaming(work: _Work) -> Done:
+    return _of_workspace(work, STREAMING)
+
+
+def _of_workspace(work: _Work, key: str) -> Done:
     """Of the workspace that is named, else of the owner's own; at a terminal, of all and of the HTTP API."""
     named_one = work.order.given.get("workspace") or work.owner.team
     scope = rules.workspace(named_one) if named_one else EVERYONE
     how = work.order.given["how"]
     if how == "none":
-        work.take(scope, REDACTION)
+        work.take(scope, key)
     else:
-        work.put(scope, REDACTION, how == "on")
-    return Done(f"admin.redaction_{how}", {"whom": named(scope)})
+        work.put(scope, key, how == "on")
+    return Done(f"admin.{key}_{how}", {"whom": named(scope)})
 
 
 def _replies(work: _Work) -> Done:
@@ -286,5 +307,6 @@ _VERBS: Mapping[str, Callable[[_Work], Done]] = {
     "priority": _priority,
     "recipe": _recipe,
     "redaction": _redaction,
+    "streaming": _streaming,
     "replies": _replies,
 }

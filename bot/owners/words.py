@@ -34,6 +34,7 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
             r"|(?P<all>list)"
         ),
         "redaction": r"(?P<how>on|off|none)(?:\s+(?P<workspace>T[A-Z0-9]{2,}))?",
+        "streaming": r"(?P<how>on|off|none)(?:\s+(?P<workspace>T[A-Z0-9]{2,}))?",
         "replies": rf"(?P<how>on|off)(?:\s+(?:(?P<whom>everyone)|{_CHANNEL}))?",
         "rules": "",
         "stats": r"(?P<of>tokens|waits)?",

@@ -6,7 +6,7 @@ import httpx
 
 from db.posts import Work
 from tasks import originals, slack
-from tasks.deliver.show import Failed, Outcome, Shown
+from tasks.deliver.outcome import Failed, Outcome, Shown
 from tasks.resources import Resources
 from tasks.slack import Problem, Trouble
 

@@ -1,7 +1,7 @@
 """One post in Slack: posted once, looked up first when an earlier try ended without a word, edited after."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from slack_sdk.webhook import WebhookClient
@@ -13,53 +13,13 @@ from db.posts import Work
 from db.states import ENDED, JobState, Origin, PostKind
 from tasks import originals, people, slack
 from tasks.catalogue import language_of, say
-from tasks.deliver import agent, files, once, structured, views
-from tasks.deliver.agent import Session
+from tasks.deliver import agent, files, once, stream, structured, views
 from tasks.deliver.blocks import Message
+from tasks.deliver.outcome import Failed, InCard, Moved, Outcome, Shown
 from tasks.deliver.structured import Structured
 from tasks.resources import Resources
 from tasks.slack import Problem, Trouble
 from tasks.text import clean, placeholders
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Slack holds it, as message `ts`; `further` posts of the same answer are wanted next."""
-
-    ts: str | None
-    channel: str | None
-    digest: str | None = None
-    further: Sequence[tuple[PostKind, int]] = ()
-    session: Session | None = None
-    """What stands beside a card."""
-
-
-@dataclass(frozen=True)
-class Moved:
-    """The channel takes nothing from us; the job speaks in `channel` from now on."""
-
-    channel: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class InCard:
-    """It may be there, and Slack does not let us look: the card says it from now on, since an edit is no post."""
-
-    code: str
-    further: Sequence[tuple[PostKind, int]] = ()
-
-
-@dataclass(frozen=True)
-class Failed:
-    """It is not there, or we do not know."""
-
-    problem: Problem
-    plainer: dict[str, Any] | None = None
-    """How a post may look that Slack refused: the body to show it by; None: there is no plainer way."""
-
-
-Outcome = Shown | Moved | InCard | Failed
 
 
 def show(resources: Resources, work: Work) -> Outcome:
@@ -102,9 +62,16 @@ def _show(resources: Resources, work: Work) -> Outcome:
     language = _language(resources, work)
     match work.post.kind:
         case PostKind.CARD:
-            return _card(resources, work, _card_message(resources, work, language))
+            streams = stream.takes(resources, work)
+            message = _card_message(resources, work, language, previews=not streams)
+            return _card(resources, work, message, further=[(PostKind.STREAM, 0)] * streams)
+        case PostKind.STREAM:
+            return stream.show(resources, work, _thread(work), language)
         case PostKind.RESULT:
             message, further = _result(resources, work, work.post, language)
+            grown = stream.of(resources, work)
+            if grown is not None:
+                return _in_stream(resources, work, grown, message, further)
             return _once(resources, work, message, further)
         case PostKind.FAILURE:
             if work.post.attempt != work.job.attempt:
@@ -125,7 +92,9 @@ def _show(resources: Resources, work: Work) -> Outcome:
             return _notice(resources, work, language)
 
 
-def _card(resources: Resources, work: Work, message: Message) -> Outcome:
+def _card(
+    resources: Resources, work: Work, message: Message, further: Sequence[tuple[PostKind, int]]
+) -> Outcome:
     digest = views.digest(message)
     ts, channel, seen = work.post.ts, work.post.channel, work.post.shown
     if ts is None and work.unclear and (earlier := _find(resources, work)) is not None:
@@ -138,13 +107,13 @@ def _card(resources: Resources, work: Work, message: Message) -> Outcome:
         resources.slack.chat_update(
             channel=channel, ts=ts, text=message.text, blocks=message.blocks, metadata=_metadata(work)
         )
-    return Shown(ts, channel, digest, session=agent.follow(resources, work, channel, ts))
+    return Shown(ts, channel, digest, further, session=agent.follow(resources, work, channel, ts))
 
 
-def _card_message(resources: Resources, work: Work, language: str) -> Message:
+def _card_message(resources: Resources, work: Work, language: str, *, previews: bool) -> Message:
     called = resources.called(work.job, language)
     said = _said_in_card(resources, work)
-    scene = _scene(resources, work)
+    scene = _scene(resources, work, previews=previews)
     if not said:
         return views.card(language, work.job, called, scene, work.post.body)
     first = said[0]
@@ -217,6 +186,22 @@ def _once(
     if work.unclear and (earlier := _find(resources, work)) is not None:
         return Shown(earlier["ts"], _channel(work), further=further)
     return _send(resources, work, message, further=further)
+
+
+def _in_stream(
+    resources: Resources,
+    work: Work,
+    grown: Post,
+    message: Message,
+    further: Sequence[tuple[PostKind, int]],
+) -> Shown:
+    """The answer in the message that it was written in, if that can be, and otherwise in its own."""
+    if work.unclear and (earlier := _find(resources, work)) is not None:
+        return Shown(earlier["ts"], _channel(work), further=further, apart=earlier["ts"] != grown.ts)
+    once.hold(resources, work)
+    if stream.become(resources, grown, message, _metadata(work)):
+        return Shown(grown.ts, grown.channel, further=further)
+    return replace(_send(resources, work, message, further=further), apart=True)
 
 
 def _send(
@@ -337,7 +322,7 @@ def _wants_mention(resources: Resources, work: Work) -> bool:
         return people_rows.preferences(reading, work.job.team, work.job.requester).mention
 
 
-def _scene(resources: Resources, work: Work) -> views.Scene:
+def _scene(resources: Resources, work: Work, *, previews: bool) -> views.Scene:
     state, recipe = work.job.state, resources.recipe_of(work.job)
     scene = views.Scene(0, 0, None, most_calls=recipe.max_calls if recipe else 0)
     if state not in {JobState.WAITING, JobState.RUNNING}:
@@ -346,7 +331,7 @@ def _scene(resources: Resources, work: Work) -> views.Scene:
     # JSON is for nobody to read.
     prose = recipe is not None and recipe.form is None
     runs = state is JobState.RUNNING
-    previews = prose and runs and not work.post.body.get("without_preview")
+    previews = previews and prose and runs and not work.post.body.get("without_preview")
     with session.reading(resources.engine) as reading:
         done, total = calls.progress(reading, work.job) if runs else (0, 0)
         return replace(

@@ -12,7 +12,7 @@ from db.posts import Work
 from db.states import PostKind
 from tasks import alerts, deadman, slack
 from tasks.deliver import alert, callback, once, show
-from tasks.deliver.show import Failed, InCard, Moved, Outcome, Shown
+from tasks.deliver.outcome import Failed, InCard, Moved, Outcome, Shown
 from tasks.resources import Resources
 from tasks.slack import Trouble
 
@@ -108,6 +108,8 @@ def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -
             if outcome.session is not None:
                 again = outcome.session.again
                 posts.beside(transaction, work, outcome.session.shown, now + again if again else None)
+            if outcome.apart:
+                posts.refresh_card(transaction, work.job.id)
             for kind, part in outcome.further:
                 posts.want(transaction, work.job, kind, now, part)
         case Moved():

@@ -240,6 +240,20 @@ def test_redaction_at_a_terminal_is_switched_for_all(door: Door, capsys: pytest.
     assert (rule.scope, rule.key, rule.value) == ("everyone", "redaction", False)
 
 
+def test_streaming_is_switched_like_redaction(door: Door, capsys: pytest.CaptureFixture[str]) -> None:
+    """For the owner's workspace, for another, at a terminal for all; it is in the audit."""
+    assert ordered(door, "streaming on") == say("en", "admin.streaming_on", whom="`T1`")
+    assert ordered(door, "streaming off T2AA") == say("en", "admin.streaming_off", whom="`T2AA`")
+    assert command.main(door.resources, ["streaming", "on"]) == 0
+    assert capsys.readouterr().out == say("en", "admin.streaming_on", whom="`everyone`") + "\n"
+    found = {(rule.scope, rule.key): rule.value for rule in fakes.rows(door.resources.engine, Rule)}
+    switched = {scope: value for (scope, key), value in found.items() if key == "streaming"}
+    assert switched == {"workspace:T1": True, "workspace:T2AA": False, "everyone": True}
+    assert ordered(door, "streaming none") == say("en", "admin.streaming_none", whom="`T1`")
+    said = [words for _, words in audited(door)]
+    assert said == ["streaming on", "streaming off T2AA", "streaming on", "streaming none"]
+
+
 def test_services_of_the_api_keep_to_the_rules(database_url: str) -> None:
     """A quota is 429, a drain 503, what will not change 403."""
     database.upgrade(database_url)

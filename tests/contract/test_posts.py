@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from db import outcomes, posts, session
 from db.models import Job, Post
-from db.states import Origin, PostKind, PostState
+from db.states import JobState, Origin, PostKind, PostState
 from tests.fakes import (
     LEASE,
     MINUTE,
@@ -23,6 +23,8 @@ from tests.fakes import (
     set_row,
     the,
 )
+
+LANE = "slack/C1"
 
 
 @pytest.fixture(autouse=True)
@@ -259,6 +261,40 @@ def test_many_calls_share_the_room_for_previews(engine: sa.Engine):
     left = posts.PREVIEW_BURST - sum(taken)
     assert [do(engine, posts.take_preview, NOW) for _ in range(left + 1)] == [True] * left + [False]
     assert do(engine, posts.take_preview, NOW + posts.PREVIEW_PACE)
+
+
+def test_many_answers_share_the_room_for_starts_of_streams(engine: sa.Engine):
+    """However many begin at once; and previews have their own."""
+    taken = at_once(8, lambda _number: sum(do(engine, posts.take_stream, NOW) for _ in range(10)))
+    assert 0 < sum(taken) <= posts.STREAM_BURST
+    left = posts.STREAM_BURST - sum(taken)
+    assert [do(engine, posts.take_stream, NOW) for _ in range(left + 1)] == [True] * left + [False]
+    assert do(engine, posts.take_stream, NOW + posts.STREAM_PACE)
+    assert do(engine, posts.take_preview, NOW)
+
+
+def test_a_stream_holds_up_neither_the_answer_nor_the_end_of_its_job(engine: sa.Engine):
+    """Whatever Slack makes of it; and it is looked at again whenever its job moves on."""
+    job = in_line(engine, thread_ts="8.8")
+    card = do(engine, posts.claim, LANE, NOW, LEASE)
+    do(engine, posts.shown, card, "1.1", "C1", "digest", NOW)
+    do(engine, lambda s: posts.want(s, s.get_one(Job, job.id), PostKind.STREAM, NOW))
+    stream = do(engine, posts.take_next, LANE, NOW, LEASE)
+    assert stream.post.kind is PostKind.STREAM
+    do(engine, posts.not_shown, stream, NOW + LEASE, "TimeoutError", False, True)
+    do(engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), "Done.", False, NOW))
+    kinds = []
+    while work := do(engine, posts.take_next, LANE, NOW, LEASE):
+        kinds.append(work.post.kind)
+        do(engine, posts.shown, work, f"2.{len(kinds)}", "C1", None, NOW)
+    do(engine, outcomes.settle, job.id)
+    assert set(kinds) == {PostKind.CARD, PostKind.RESULT}
+    assert the(engine, Job, job.id).state is JobState.DONE
+    later = do(engine, posts.claim, LANE, NOW + LEASE, LEASE)
+    assert (later.post.kind, later.unclear) == (PostKind.STREAM, True)
+    do(engine, posts.refresh_card, job.id)
+    do(engine, posts.shown, later, "3.1", "C1", "over", NOW)
+    assert the(engine, Post, later.post.id).state is PostState.WANTED
 
 
 def test_a_preview_waits_for_nobody_who_holds_all_edits(engine: sa.Engine):

@@ -27,8 +27,11 @@ SCOPES_OF_METHODS: dict[str, set[str]] = {
     "agents_sessions_setStatus": {"chat:write"},
     "apps_connections_open": set(),  # By the app-level token, which has scopes of its own.
     "auth_test": set(),
+    "chat_appendStream": {"chat:write"},
     "chat_postEphemeral": {"chat:write"},
     "chat_postMessage": {"chat:write", "chat:write.public"},  # .public: where nobody has invited us.
+    "chat_startStream": {"chat:write"},
+    "chat_stopStream": {"chat:write"},
     "chat_update": {"chat:write"},
     "conversations_history": HISTORY,
     "conversations_members": READ,  # Who may follow a link to a channel.

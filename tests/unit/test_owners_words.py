@@ -29,6 +29,8 @@ def given(text: str) -> dict[str, str]:
         ("disallow S0RED", "disallow", {"group_id": "S0RED"}),
         ("redaction off", "redaction", {"how": "off"}),
         ("redaction none T0123", "redaction", {"how": "none", "workspace": "T0123"}),
+        ("streaming on", "streaming", {"how": "on"}),
+        ("streaming none T0123", "streaming", {"how": "none", "workspace": "T0123"}),
         ("replies on", "replies", {"how": "on"}),
         ("replies off everyone", "replies", {"how": "off", "whom": "everyone"}),
         ("replies on <#C1A|x>", "replies", {"how": "on", "channel": "C1A"}),
