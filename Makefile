@@ -27,7 +27,7 @@ run: setup ## Start everything; without Slack, Redis or a model server, stand-in
 test: lint ## Lint, types, import contracts and all tests (ARGS="-k line")
 	$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
 
-# Apart from `test`: following every line of every process nearly doubles the work, and shows no other failure.
+# Apart from `test`: following every line of every process adds 50 to 100 % to the work, and shows no other failure.
 coverage: setup-dev ## The same tests, and which branches none of them takes; takes far longer (ARGS="tests/unit")
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(AT_ONCE) $(ARGS)
