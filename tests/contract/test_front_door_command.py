@@ -103,4 +103,4 @@ def test_another_name_for_the_command_is_a_setting(sqlite_url: str) -> None:
         help_text = renamed.command(rig.command("help", command="/threadline")).json()["text"]
 
         assert len(renamed.jobs()) == 1
-    assert "`/threadline <recipe> <text>`" in help_text
+    assert "`/threadline status`" in help_text

@@ -98,7 +98,7 @@ def test_an_order_that_is_written_wrong_gets_its_line_and_none_gets_all(door: Do
     door.speaks(OWNER, "ko-KR")
     everything = ordered(door, "help")
     assert everything.startswith(say("ko", "admin.help"))
-    assert "/analyze admin pause <서버>" in everything
+    assert "/analyze admin pause ‹서버›" in everything
 
 
 def test_what_owners_say_to_people_stays_out_of_the_log(door: Door) -> None:

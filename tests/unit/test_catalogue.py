@@ -79,6 +79,13 @@ def test_all_languages_have_the_same_places_and_say_something(key):
         say(language, key, **dict.fromkeys(places(language, key), "x"))
 
 
+@pytest.mark.parametrize("key", sorted(catalogue.keys("en")))
+def test_no_text_has_angle_brackets_but_those_of_slack(key):
+    """Slack takes all else between them for a link, also within code."""
+    for language in LANGUAGES:
+        assert not re.search("[<>]", re.sub(r"<[@#]\{\w+\}>", "", text(language, key)))
+
+
 def test_every_error_that_the_code_can_make_has_its_words():
     codes = codes_in_the_code()
     assert {"bug", "deadline", "too_long", "slack_down", "model_refused"} <= codes
