@@ -28,7 +28,7 @@ REFUSAL = {
 def slack() -> Iterator[playground_rig.Receiver]:
     """Slack's Web API and its response_urls."""
     with playground_rig.receiving() as receiver:
-        receiver.answers({"ok": True, "ts": "1.1", "message_ts": "1.1"})
+        receiver.answers({"ok": True, "ts": "1.1", "message_ts": "1.1", "user": {"locale": "en-US"}})
         yield receiver
 
 
@@ -261,4 +261,5 @@ def test_a_second_press_at_the_cap_is_told_that_it_was_the_second(
 
     door.interaction(front_door.press(f"{job.id}:1", response_url=slack.url))
 
+    assert b"user=U1" in slack.next().body, "Slack is asked for the language of somebody new"
     assert json.loads(slack.next().body)["text"] == say("en", "intake.retried_already")
