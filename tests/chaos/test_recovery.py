@@ -53,6 +53,7 @@ def times(sqlite_engine: sa.Engine, tmp_path: pathlib.Path):
             do(sqlite_engine, events.record, job.id, "lease lost", NOW + timedelta(seconds=at), step=1)
         fleet = Fleet({name: Process(tmp_path / name) for name in ("infer", "deliver")})
         killed = datetime.timestamp(NOW + timedelta(seconds=5))
+        # Of a world it asks the processes alone.
         read = recovery.times(fleet, [Kill("infer", 1, killed)], sqlite_engine)  # type: ignore[arg-type]
         return {kind: seconds for kind, seconds in read.items() if seconds}
 
