@@ -57,7 +57,7 @@ def take(resources: Resources, sent: forms.Again) -> dict[str, Any]:
         words = voice.say(language, "error.unknown_recipe", word=sent.filled.recipe, **alternatives)
         return error(modal_view.RECIPE, words)
     if recipe.needs_question and not sent.filled.question:
-        example = recipe.example.of(language)
+        example = recipe.example_of(language, resources.settings.slack_command)
         words = voice.say(language, "error.no_question", recipe=recipe.name, example=example)
         return error(modal_view.QUESTION, words)
     try:

@@ -76,9 +76,8 @@ def take(resources: Resources, sent: forms.Submission) -> dict[str, Any]:
         numbers = problem.too_large("too_large", size, limits.FILE_BYTES).params
         return error(modal_view.FILES, "modal.too_large", name=name, **numbers)
     if recipe.needs_question and not sent.filled.question:
-        return error(
-            modal_view.QUESTION, "error.no_question", recipe=recipe.name, example=recipe.example.of(language)
-        )
+        example = recipe.example_of(language, resources.settings.slack_command)
+        return error(modal_view.QUESTION, "error.no_question", recipe=recipe.name, example=example)
     channel = sent.origin.channel
     if channel is None or sent.filled.only_me:
         try:

@@ -16,7 +16,7 @@ def message(language: str, command: str, recipes: Recipes) -> dict[str, Any]:
             "help.recipe",
             name=recipe.name,
             purpose=recipe.purpose.of(language),
-            example=recipe.example.of(language),
+            example=recipe.example_of(language, command),
         )
         for recipe in sorted(recipes, key=lambda recipe: (not recipe.default, recipe.name))
     ]

@@ -46,7 +46,7 @@ def home(language: str, command: str, recipes: Recipes, facts: Facts, now: datet
         _section(_share(language, facts)),
         {"type": "divider"},
         _header(language, "home.recipes"),
-        *(_section(text) for text in _recipes(language, recipes)),
+        *(_section(text) for text in _recipes(language, command, recipes)),
         {"type": "divider"},
         _header(language, "home.settings"),
         *_settings(language, recipes, facts.preferences),
@@ -117,14 +117,14 @@ def _share(language: str, facts: Facts) -> str:
     )
 
 
-def _recipes(language: str, recipes: Recipes) -> list[str]:
+def _recipes(language: str, command: str, recipes: Recipes) -> list[str]:
     return [
         say(
             language,
             "help.recipe",
             name=recipe.called(language),
             purpose=recipe.purpose.of(language),
-            example=recipe.example.of(language),
+            example=recipe.example_of(language, command),
         )
         for recipe in sorted(recipes, key=lambda recipe: (not recipe.default, recipe.name))
     ]

@@ -45,10 +45,11 @@ def of(
 ) -> Planned:
     """The plan for what was read. Raises Impossible."""
     question = _in_language(recipe, made.question, job.answer_language)
+    example = recipe.example_of("en", resources.settings.slack_command)
     if recipe.needs_question and not question:
-        raise Impossible("no_question", recipe=recipe.name, example=recipe.example.en)
+        raise Impossible("no_question", recipe=recipe.name, example=example)
     if recipe.takes_names:
-        _check_names(recipe, question)
+        _check_names(recipe, question, example)
     # From here on the model's words alone: neither steps nor results hold a value.
     question = question and redaction.text(question)
     documents = [redaction.document(_with_pasted(document)) for document in made.documents]
@@ -103,13 +104,13 @@ def _with_pasted(document: Document) -> Document:
     return replace(paste.read(document.text, document.kind), name=document.name)
 
 
-def _check_names(recipe: Recipe, question: str | None) -> None:
+def _check_names(recipe: Recipe, question: str | None, example: str) -> None:
     """Labels to choose among are two at least; a model loses sight of very many names, or of long ones."""
     names = form.names(question)
     if recipe.takes_names == "labels" and len(names) < 2:
-        raise Impossible("no_labels", recipe=recipe.name, example=recipe.example.en)
+        raise Impossible("no_labels", recipe=recipe.name, example=example)
     if not names:
-        raise Impossible("no_fields", recipe=recipe.name, example=recipe.example.en)
+        raise Impossible("no_fields", recipe=recipe.name, example=example)
     if len(names) > form.MOST_NAMES or max(map(len, names)) > form.LONGEST_NAME:
         raise Impossible("names", recipe=recipe.name, most=form.MOST_NAMES, longest=form.LONGEST_NAME)
 

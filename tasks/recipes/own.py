@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from tasks.recipes.recipe import RESERVED, Alias, Bilingual, Line, Name, Recipe, key
+from tasks.recipes.recipe import COMMAND, RESERVED, Alias, Bilingual, Line, Name, Recipe, key
 
 log = structlog.get_logger()
 
@@ -102,7 +102,7 @@ class Own(BaseModel):
                 "purpose": Bilingual.model_validate(dict(zip(("en", "ko"), purposes, strict=True))),
                 "example": Bilingual(
                     **{  # In words of no language.
-                        language: f"/analyze {name} {asked}"
+                        language: f"{COMMAND} {name} {asked}"
                         for language, name in zip(("en", "ko"), called, strict=True)
                     }
                 ),

@@ -14,6 +14,9 @@ from tasks.tomlfile import Problem, line_of
 RESERVED = frozenset({"help", "status", "cancel", "admin", "stop", "도움말", "상태", "취소", "관리", "그만"})
 """Words that `/analyze` takes for itself (DESIGN, section 8), and those that stop a request."""
 
+COMMAND = "/analyze"
+"""What examples are written with."""
+
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Line = Annotated[_Words, StringConstraints(pattern=r"^[^\n]+$", max_length=150)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=32)]
@@ -80,6 +83,12 @@ class Recipe(_Strict):
     reduce_instructions: _Words | None = None
     purpose: Bilingual
     example: Bilingual
+    """Begins with `/analyze`, whatever the command is called where it is shown."""
+
+    def example_of(self, language: str, command: str) -> str:
+        """The example as people write it where the slash command is `command`."""
+        line = self.example.of(language)
+        return command + line.removeprefix(COMMAND) if line.startswith(f"{COMMAND} ") else line
 
     def called(self, language: str) -> str:
         """What to call it when speaking with somebody: in Korean its first Korean alias, else its name."""
