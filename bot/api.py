@@ -233,7 +233,10 @@ async def _read(request: Request) -> tuple[Asking, Uploads]:
         if kind != "application/json":
             raise HTTPException(415, "Send application/json, or multipart/form-data with files.")
         body = b"".join([chunk async for chunk in _limited(request, LONGEST_BODY)])
-        return Asking.model_validate(json.loads(body)), []
+        said = json.loads(body)
+        if not isinstance(said, dict):
+            raise HTTPException(422, 'The body is not a JSON object, such as {"text": "..."}.')
+        return Asking.model_validate(said), []
     except _TooLong as error:
         raise HTTPException(413, error.message) from None
     except ValidationError as error:

@@ -87,10 +87,6 @@ def test_an_endless_body_is_refused_while_it_comes(door: Door, kind: str, longes
             {"text": "A text.", "slack_channel": channel}
             for channel in ("", "general", "#C1", "C" * 30, "C1\nC2")
         ),
-        [],
-        "text",
-        None,
-        7,
     ],
     ids=lambda body: ascii(body)[:50],
 )
@@ -101,6 +97,16 @@ def test_a_body_that_is_not_asked_for(either_door: Door, body: object) -> None:
     assert answer.status_code == 422, answer.text
     assert answer.json()["detail"]
     assert either_door.jobs() == []
+
+
+@pytest.mark.parametrize("body", [[], [{"text": "A text."}], "text", "", None, 7, True], ids=ascii)
+def test_what_is_json_but_no_object(door: Door, body: object) -> None:
+    """422 in the API's words."""
+    answer = door.client.post("/api/analyses", content=json.dumps(body), headers=JSON)
+
+    expected = {"detail": 'The body is not a JSON object, such as {"text": "..."}.'}
+    assert (answer.status_code, answer.json()) == (422, expected)
+    assert door.jobs() == []
 
 
 @pytest.mark.parametrize(
