@@ -1,6 +1,8 @@
 """The HTTP server: Slack's requests, the API, health and metrics."""
 
 import asyncio
+import pathlib
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +28,9 @@ log = structlog.get_logger()
 
 # Slack's largest payload is a message of 40,000 characters with its blocks.
 LARGEST_BODY = 2 * 1024 * 1024
+
+# Bytes on SQLite's disk: the largest request, in the write-ahead log and then in the file.
+LEAST_ROOM = 2 * api.LONGEST_FORM
 
 # For bells that are not sent yet when the process is told to end.
 FLUSH = timedelta(seconds=2)
@@ -90,7 +95,7 @@ def _add_health(web: FastAPI, resources: Resources, metrics: Metrics) -> None:
 
     @web.get("/readyz", tags=["health"])
     def readyz(response: Response) -> dict[str, str]:
-        """The database and the broker answer, and the sweep runs: 200; else 503, and which does not."""
+        """The database and the broker answer, SQLite has room, and the sweep runs: 200; else 503, and what is wrong."""
         checks = {
             "database": _database(resources),
             "broker": _broker(resources),
@@ -138,7 +143,15 @@ def _database(resources: Resources) -> str:
             connection.execute(sa.text("SELECT 1 FROM jobs LIMIT 1"))
     except sa.exc.SQLAlchemyError as error:
         return type(error).__name__
-    return "ok"
+    return _room(resources.engine.url)
+
+
+def _room(database: sa.URL) -> str:
+    """What reading does not tell: with a full disk nothing is acknowledged. A server's own disk is not seen from here."""
+    if database.get_backend_name() != "sqlite" or not database.database:
+        return "ok"
+    free = shutil.disk_usage(pathlib.Path(database.database).absolute().parent).free
+    return "ok" if free >= LEAST_ROOM else f"{free // 10**6} MB free on its disk"
 
 
 def _sweep(resources: Resources) -> str:

@@ -1,11 +1,14 @@
 """`/healthz`, `/readyz` and `/metrics`: what platforms and Prometheus read."""
 
+import shutil
 from collections import Counter
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bot.web import LEAST_ROOM
 from db import __main__ as database
 from db.models import Backend, Step
 from db.session import transaction
@@ -110,6 +113,25 @@ def test_not_ready_without_the_database(database_url: str, valkey_url: str) -> N
         database.upgrade(database_url)
         swept(door, rig.NOW)
         assert door.client.get("/readyz").status_code == 200
+
+
+def test_not_ready_without_room_for_a_request(
+    either_door: Door, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's disk is this machine's; the one of a server is its own business."""
+    swept(either_door, rig.NOW)
+    url = either_door.resources.engine.url
+    free = LEAST_ROOM
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=free))
+    with rig.opened(url.render_as_string(hide_password=False), broker_url=valkey_url) as door:
+        assert door.client.get("/readyz").status_code == 200
+        free -= 1
+        answer = door.client.get("/readyz")
+
+    if url.get_backend_name() == "sqlite":
+        assert (answer.status_code, answer.json()["database"]) == (503, "51 MB free on its disk")
+    else:
+        assert answer.status_code == 200
 
 
 def test_not_ready_with_a_database_that_is_gone() -> None:
