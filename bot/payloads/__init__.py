@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from bot.intake import storable
 
 Payload = Mapping[str, Any]
+T = TypeVar("T")
 
 MOST_FILES = 100
 """More than one message of Slack's can have; how many are read, preparing decides and says."""
@@ -69,6 +70,30 @@ def word(body: Payload, key: str, longest: int = 64) -> str:
     if not isinstance(found, str) or not found or len(found) > longest or not found.isprintable():
         raise Malformed(key)
     return found
+
+
+def who(body: Payload) -> tuple[str, str]:
+    """The (team, user) of a press, a form or a shortcut; raises Malformed."""
+    return word(part(body, "team"), "id"), word(part(body, "user"), "id")
+
+
+def text_in(body: Payload) -> str:
+    """Its text as somebody wrote it; empty where there is none."""
+    found = body.get("text")
+    return found if isinstance(found, str) else ""
+
+
+def thread_in(message: Payload) -> str | None:
+    """The thread that a message is in; raises Malformed."""
+    return word(message, "thread_ts", 32) if message.get("thread_ts") else None
+
+
+def carried(body: Payload, key: str, longest: int, read: Callable[[str], T]) -> T:
+    """What a button or a form of ours carried, by a reader that raises ValueError; raises Malformed."""
+    try:
+        return read(word(body, key, longest))
+    except ValueError:
+        raise Malformed(key) from None
 
 
 def action(body: Payload) -> Payload:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.intake import Request
-from bot.payloads import Payload, word
+from bot.payloads import Payload, text_in, word
 from bot.payloads.forms import Opening
 from db.states import Origin
 from tasks.recipes import Asked
@@ -45,7 +45,7 @@ def command(body: Payload) -> Command:
         team=word(body, "team_id"),
         user=word(body, "user_id"),
         channel=word(body, "channel_id"),
-        text=body["text"].strip() if isinstance(body.get("text"), str) else "",
+        text=text_in(body).strip(),
         trigger=word(body, "trigger_id", 200),
         response_url=word(body, "response_url", 1000),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.intake import Request, storable
-from bot.payloads import Malformed, Payload, attached, part, word
+from bot.payloads import Payload, attached, carried, part, who, word
 from bot.views import modal
 from bot.views import note as note_view
 from bot.views import own_recipe as own_view
@@ -45,8 +45,6 @@ class Submission:
 
     def request(self, recipe: Recipe, channel: str) -> Request:
         """The analysis it asks for, answered under a card in `channel`, like a command's."""
-        # In the form that the command's own text has: the question in its first line.
-        question = " ".join(self.filled.question.split()) if recipe.needs_question else ""
         return Request(
             source_key=f"view:{self.view}",
             origin=Origin.COMMAND,
@@ -54,7 +52,7 @@ class Submission:
             requester=self.user,
             channel=channel,
             recipe=recipe.name,
-            text="\n".join(part for part in (question, self.filled.text) if part),
+            text=_asked(recipe, self.filled, self.filled.text),
             files=attached(self.filled.files),
             answer_language=self.filled.language,
             response_url=self.origin.response_url,
@@ -94,7 +92,6 @@ class Again:
 
     def request(self, recipe: Recipe, job: Job) -> Request:
         """The new request, answered where the first one was."""
-        question = " ".join(self.filled.question.split()) if recipe.needs_question else ""
         return Request(
             source_key=f"view:{self.view}",
             origin=job.origin,
@@ -105,7 +102,7 @@ class Again:
             message_ts=job.message_ts,
             material_ts=job.material_ts,
             recipe=recipe.name,
-            text="\n".join(part for part in (question, job.text) if part),
+            text=_asked(recipe, self.filled, job.text),
             files=job.files,
             answer_language=self.filled.language,
             response_url=job.response_url,
@@ -114,26 +111,17 @@ class Again:
 
 def opening(body: Payload) -> Opening:
     """Read the global shortcut; raises Malformed."""
-    return Opening(
-        team=word(part(body, "team"), "id"),
-        user=word(part(body, "user"), "id"),
-        trigger=word(body, "trigger_id", 200),
-    )
+    return Opening(*who(body), trigger=word(body, "trigger_id", 200))
 
 
 def submission(body: Payload) -> Submission:
     """Read a form that was sent; raises Malformed."""
     view = part(body, "view")
-    try:
-        origin = modal.Origin.parse(word(view, "private_metadata", 3000))
-    except ValueError:
-        raise Malformed("view.private_metadata") from None
     return Submission(
-        team=word(part(body, "team"), "id"),
-        user=word(part(body, "user"), "id"),
+        *who(body),
         view=word(view, "id"),
-        origin=origin,
-        filled=modal.filled(part(part(view, "state"), "values")),
+        origin=carried(view, "private_metadata", 3000, modal.Origin.parse),
+        filled=modal.filled(_values(view)),
     )
 
 
@@ -141,32 +129,38 @@ def note(body: Payload) -> Note:
     """Read the form after a thumb down; raises Malformed."""
     view = part(body, "view")
     return Note(
-        team=word(part(body, "team"), "id"),
-        user=word(part(body, "user"), "id"),
+        *who(body),
         job_id=word(view, "private_metadata"),
-        text=modal.written(part(part(view, "state"), "values"), note_view.NOTE),
+        text=modal.written(_values(view), note_view.NOTE),
     )
 
 
 def own_recipe(body: Payload) -> OwnRecipe:
     """Read the form of a recipe that was sent; raises Malformed."""
     view = part(body, "view")
-    try:
-        origin = own_view.Origin.parse(word(view, "private_metadata", 3000))
-    except ValueError:
-        raise Malformed("view.private_metadata") from None
-    said, everywhere = own_view.filled(part(part(view, "state"), "values"))
+    origin = carried(view, "private_metadata", 3000, own_view.Origin.parse)
+    said, everywhere = own_view.filled(_values(view))
     said = {name: storable(value) if isinstance(value, str) else value for name, value in said.items()}
-    return OwnRecipe(word(part(body, "team"), "id"), word(part(body, "user"), "id"), origin, said, everywhere)
+    return OwnRecipe(*who(body), origin, said, everywhere)
 
 
 def again(body: Payload) -> Again:
     """Read the form that runs a request once more; raises Malformed."""
     view = part(body, "view")
     return Again(
-        team=word(part(body, "team"), "id"),
-        user=word(part(body, "user"), "id"),
+        *who(body),
         view=word(view, "id"),
         job_id=word(view, "private_metadata"),
-        filled=modal.filled(part(part(view, "state"), "values")),
+        filled=modal.filled(_values(view)),
     )
+
+
+def _values(view: Payload) -> Payload:
+    """What stands in the fields of a form; raises Malformed."""
+    return part(part(view, "state"), "values")
+
+
+def _asked(recipe: Recipe, filled: modal.Filled, text: str) -> str:
+    """In the form that the command's own text has: the question in its first line."""
+    question = " ".join(filled.question.split()) if recipe.needs_question else ""
+    return "\n".join(part for part in (question, text) if part)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.intake import Request
-from bot.payloads import Payload, attached, part, word
+from bot.payloads import Payload, attached, part, text_in, thread_in, who, word
 from db.states import Origin
 from tasks.recipes import Asked, Recipes, split_request
 
@@ -78,7 +78,7 @@ def says_stop(body: Payload) -> bool:
     event = body.get("event")
     if not isinstance(event, Mapping) or event.get("bot_id") or event.get("subtype") is not None:
         return False
-    text = event["text"] if isinstance(event.get("text"), str) else ""
+    text = text_in(event)
     if event.get("type") == "message" and event.get("channel_type") != "im":
         return _STOP.fullmatch(text.strip()) is not None
     return _STOP.fullmatch(_without_us(text, body)) is not None
@@ -86,15 +86,13 @@ def says_stop(body: Payload) -> bool:
 
 def said(body: Payload) -> str:
     """The text of a message, without our name."""
-    text = part(body, "event").get("text")
-    return _without_us(text, body) if isinstance(text, str) else ""
+    return _without_us(text_in(part(body, "event")), body)
 
 
 def stop(body: Payload) -> Stop:
     """Read such a message, or a press on Slack's own Stop button; raises Malformed."""
     event = part(body, "event")
-    thread = word(event, "thread_ts", 32) if event.get("thread_ts") else None
-    return Stop(word(body, "team_id"), word(event, "user"), word(event, "channel"), thread)
+    return Stop(word(body, "team_id"), word(event, "user"), word(event, "channel"), thread_in(event))
 
 
 def deleted(body: Payload) -> str:
@@ -138,7 +136,7 @@ def message(body: Payload, recipes: Recipes, origin: Origin) -> Request | None:
         # Bots, ourselves among them, and notices such as "edited" or "joined the channel".
         return None
     team, channel, ts = word(body, "team_id"), word(event, "channel"), word(event, "ts", 32)
-    thread = word(event, "thread_ts", 32) if event.get("thread_ts") else None
+    thread = thread_in(event)
     if thread == ts:
         # A message with replies names itself as its thread, in the event of an edit.
         thread = None
@@ -173,7 +171,7 @@ def reply(body: Payload, recipes: Recipes) -> Request | None:
     One that names us comes as a mention too; one that begins with somebody else's name is for them.
     """
     event = part(body, "event")
-    text = event["text"] if isinstance(event.get("text"), str) else ""
+    text = text_in(event)
     names = _without_us(text, body) != text.strip() or _MENTION_FIRST.match(text)
     if not event.get("thread_ts") or names or (_is_courtesy(text) and not event.get("files")):
         return None
@@ -184,20 +182,19 @@ def reply(body: Payload, recipes: Recipes) -> Request | None:
 def shortcut(body: Payload, recipes: Recipes) -> Request:
     """Read the message shortcut: the message it was used on is the text. Raises Malformed."""
     clicked = part(body, "message")
-    team, channel = word(part(body, "team"), "id"), word(part(body, "channel"), "id")
-    ts = word(clicked, "ts", 32)
-    thread = word(clicked, "thread_ts", 32) if clicked.get("thread_ts") else None
+    team, user = who(body)
+    channel, ts = word(part(body, "channel"), "id"), word(clicked, "ts", 32)
     return Request(
         source_key=f"trigger:{word(body, 'trigger_id', 200)}",
         origin=Origin.SHORTCUT,
         team=team,
-        requester=word(part(body, "user"), "id"),
+        requester=user,
         channel=channel,
-        thread_ts=thread or ts,
+        thread_ts=thread_in(clicked) or ts,
         message_ts=ts,
         recipe=recipes.default.name,
         named=False,
-        text=clicked["text"] if isinstance(clicked.get("text"), str) else "",
+        text=text_in(clicked),
         files=attached(clicked.get("files")),
         response_url=word(body, "response_url", 1000),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.payloads import Malformed, Payload, action, part, word
+from bot.payloads import Payload, action, carried, who, word
 from tasks.actions import Attempt
 
 
@@ -42,30 +42,20 @@ class Choice:
 
 def press(body: Payload) -> Press:
     """Read a press of a button that carries an attempt; raises Malformed."""
-    try:
-        attempt = Attempt.parse(word(action(body), "value", 2000))
-    except ValueError:
-        raise Malformed("actions.value") from None
     return Press(
-        team=word(part(body, "team"), "id"),
-        user=word(part(body, "user"), "id"),
-        attempt=attempt,
+        *who(body),
+        attempt=carried(action(body), "value", 2000, Attempt.parse),
         response_url=None if home_of(body) else word(body, "response_url", 1000),
     )
 
 
 def rating(body: Payload) -> Rating:
     """Read a thumb; raises Malformed."""
-    value, _, thumb = word(action(body), "value", 2000).rpartition(":")
-    try:
-        attempt = Attempt.parse(value)
-    except ValueError:
-        raise Malformed("actions.value") from None
+    attempt, good = carried(action(body), "value", 2000, _thumb)
     return Rating(
-        team=word(part(body, "team"), "id"),
-        user=word(part(body, "user"), "id"),
+        *who(body),
         attempt=attempt,
-        good=thumb == "up",
+        good=good,
         trigger=word(body, "trigger_id", 200),
         response_url=word(body, "response_url", 1000),
     )
@@ -76,8 +66,7 @@ def choice(body: Payload) -> Choice:
     pressed = action(body)
     option = pressed.get("selected_option")
     return Choice(
-        team=word(part(body, "team"), "id"),
-        user=word(part(body, "user"), "id"),
+        *who(body),
         action=word(pressed, "action_id", 255),
         value=word(option if isinstance(option, Mapping) else pressed, "value", 150),
     )
@@ -88,4 +77,9 @@ def home_of(body: Payload) -> tuple[str, str] | None:
     view = body.get("view")
     if not isinstance(view, Mapping) or view.get("type") != "home":
         return None
-    return word(part(body, "team"), "id"), word(part(body, "user"), "id")
+    return who(body)
+
+
+def _thumb(value: str) -> tuple[Attempt, bool]:
+    attempt, _, thumb = value.rpartition(":")
+    return Attempt.parse(attempt), thumb == "up"
