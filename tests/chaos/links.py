@@ -36,6 +36,8 @@ class End(asyncio.Protocol):
     def __init__(self, link: Link, *, is_client: bool, peer: "End | None" = None) -> None:
         self.link, self.is_client, self.peer = link, is_client, peer
         self.transport: asyncio.Transport | None = None
+        # Half closed: to say more would be an error of ours, and end both sides.
+        self.has_said_all = False
         # Heard before there was a peer to say it; and to be said when the link is held no more.
         self._early: list[bytes] = []
         self._kept: list[bytes] = []
@@ -95,7 +97,7 @@ class End(asyncio.Protocol):
             self.say(data)
 
     def _write(self, data: bytes) -> None:
-        if self.transport is not None and not self.transport.is_closing():
+        if self.transport is not None and not self.transport.is_closing() and not self.has_said_all:
             self.transport.write(data)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -164,6 +166,7 @@ def _cut(link: Link) -> None:
 def _half_close(link: Link) -> None:
     for end in tuple(link.ends):
         if end.is_client and end.transport is not None and end.transport.can_write_eof():
+            end.has_said_all = True
             end.transport.write_eof()
 
 

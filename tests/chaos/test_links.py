@@ -75,12 +75,15 @@ def test_a_cut_ends_both_sides(network, listener, how):
 
 
 def test_a_half_closed_link_still_carries_the_other_way(network, listener):
-    """The client hears the end, and what it says arrives."""
+    """The client hears the end and nothing after it, and what it says arrives."""
     with _connected(network, listener) as (client, server):
         network.fault("link", "half_close")
         assert client.recv(100) == b""
-        client.sendall(b"still here")
-        assert server.recv(100) == b"still here"
+        for _ in range(10):
+            server.sendall(b"unheard")
+            client.sendall(b"still here")
+            assert server.recv(100) == b"still here"
+        assert client.recv(100) == b""
 
 
 def test_a_connection_goes_to_whoever_takes_it(network, listener):
