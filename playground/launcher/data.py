@@ -51,6 +51,10 @@ class DataDirectory:
         os.ftruncate(self.lock, 0)
         os.pwrite(self.lock, f"{os.getpid()} {address}\n".encode(), 0)
 
+    def leave_env(self, lines: str) -> None:
+        """For commands at a terminal, such as the doctor: the settings that are in no `.env`."""
+        (self.path / "env").write_text(lines, encoding="utf-8")
+
     def _holder(self) -> tuple[int, str]:
         pid, _, address = os.pread(self.lock, 200, 0).decode(errors="replace").strip().partition(" ")
         return (int(pid) if pid.isdecimal() else 0), address

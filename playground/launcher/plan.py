@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
+import shlex
 import socket
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -86,6 +87,12 @@ def plan(
         needs_broker=needs_broker,
         notes=ports.notes,
     )
+
+
+def filled_in(environment: Mapping[str, str], made: Plan) -> str:
+    """What the plan sets and `environment` did not, as lines that a shell reads; so it holds no secret of anybody's."""
+    new = {name: value for name, value in made.env.items() if environment.get(name) != value}
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(new.items()))
 
 
 def refuse_half_a_slack(env: Mapping[str, str]) -> None:

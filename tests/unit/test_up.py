@@ -36,6 +36,17 @@ def test_with_nothing_set_everything_stands_in() -> None:
     assert (made.slack_stands_in, made.model_stands_in, made.needs_broker) == (True, True, True)
 
 
+def test_what_was_filled_in_is_left_for_a_shell() -> None:
+    """So that the doctor and the owners' orders work beside it; what was set, such as a password, is not repeated."""
+    given = {"PATH": "/usr/bin", "BROKER_URL": "redis://:swordfish@host/0"}
+    made = planned(given, Wish(pathlib.Path("/data of mine")))
+    lines = plan.filled_in(given, made).splitlines()
+
+    assert "SLACK_BOT_TOKEN=xoxb-playground" in lines
+    assert "DATABASE_URL='sqlite:////data of mine/threadline.db'" in lines
+    assert not any(line.startswith(("PATH=", "BROKER_URL=")) for line in lines)
+
+
 def test_socket_mode_is_used_with_the_stand_in_only_when_asked_for() -> None:
     assert "SLACK_APP_TOKEN" not in planned().env
     assert planned(wish=Wish(WISH.data, socket=True)).env["SLACK_APP_TOKEN"] == "xapp-playground"
