@@ -63,6 +63,11 @@ def cancel(session: Session, job_id: str, now: datetime) -> bool:
     return True
 
 
+def will_settle(session: Session, job_id: str) -> None:
+    """Lock a job before its posts are changed, as everywhere (db.line), in a transaction that ends with `settle`."""
+    session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
+
+
 def settle(session: Session, job_id: str) -> None:
     """An answered job whose last post has been shown is done; with nothing left to show, its originals go.
 

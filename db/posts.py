@@ -76,7 +76,11 @@ def _due() -> ColumnElement[bool]:
 
 
 def _first_due() -> Select[Post, Job, str | None]:
-    """What nobody has seen yet goes before what is edited."""
+    """What nobody has seen yet goes before what is edited.
+
+    Whoever shows one post after the other holds the last one, and must not wait for the next: a sweep holds several
+    cards too, in another order. What is skipped so is rung for by whoever held it, or by the sweep.
+    """
     card = aliased(Post)
     return (
         select(Post, Job, card.ts)
@@ -85,6 +89,7 @@ def _first_due() -> Select[Post, Job, str | None]:
         .where(Post.lane == bindparam("lane"), _due())
         .order_by(Post.ts.is_not(None), Post.id)
         .limit(1)
+        .with_for_update(of=Post, skip_locked=True)
     )
 
 

@@ -102,6 +102,9 @@ def _show(resources: Resources, work: Work) -> Outcome:
 
 
 def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -> None:
+    settles = work.post.kind is not PostKind.CARD
+    if settles:
+        outcomes.will_settle(transaction, work.job.id)
     match outcome:
         case Shown():
             posts.shown(transaction, work, outcome.ts, outcome.channel, outcome.digest, now + EDIT_EVERY)
@@ -124,7 +127,7 @@ def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -
             log.warning("post.unreadable", code=outcome.code)
         case Failed():
             _record_failure(transaction, work, outcome, now)
-    if work.post.kind is not PostKind.CARD:
+    if settles:
         transaction.flush()
         outcomes.settle(transaction, work.job.id)
 

@@ -8,9 +8,25 @@ import sqlalchemy as sa
 
 from db import backends, calls, jobs, leases, line, outcomes, places, postgresql, posts, session
 from db.models import Backend, Job, Post, Step
-from db.states import JobState, PostKind, StepState
+from db.states import JobState, PostKind, PostState, StepState
+from tasks.deliver import stage
+from tasks.deliver.outcome import Shown
 from tasks.sweep import sweep
-from tests.fakes import LEASE, MINUTE, NOW, Clock, a_step, declare, do, in_line, resources, rows, the, until
+from tests.fakes import (
+    LEASE,
+    MINUTE,
+    NOW,
+    Clock,
+    a_step,
+    declare,
+    do,
+    in_line,
+    resources,
+    rows,
+    set_row,
+    the,
+    until,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +114,53 @@ def test_places_do_not_cross_who_delivers_one_card_after_the_other(postgres_engi
     assert [the(engine, Job, job.id).ahead for job in (told, held)] == [3, None]
     do(engine, places.write, found)
     assert the(engine, Job, held.id).ahead == 3
+
+
+def test_freeing_calls_does_not_cross_who_delivers_one_card_after_the_other(postgres_engine: sa.Engine):
+    """The lane goes by when it was asked, and the sweep by who asked."""
+    engine = postgres_engine
+    shown, freed = (in_line(engine, requester=who, thread_ts="1.0") for who in ("UZOE", "UANNA"))
+    for _ in range(2):
+        assert do(engine, line.claim, "main", NOW, LEASE) is not None
+    lane = posts.slack_lane("C1")
+    work = do(engine, posts.claim, lane, NOW, LEASE)
+    assert work is not None
+    assert work.job.id == shown.id
+    with ThreadPoolExecutor(1) as pool, session.transaction(engine) as delivering:
+        # What tasks.deliver does between two cards, with the sweep in the middle.
+        posts.shown(delivering, work, "1.0", "C1", "digest", NOW)
+        freeing = pool.submit(do, engine, leases.free_dead, NOW + LEASE, 3)
+        until(lambda: blocked(engine, freeing))
+        posts.take_next(delivering, lane, NOW, LEASE)
+        delivering.commit()
+        assert freeing.result(timeout=20) == ["main"]
+    assert {the(engine, Job, job.id).state for job in (shown, freed)} == {JobState.WAITING}
+    assert do(engine, posts.is_due, lane, NOW + LEASE)
+
+
+def test_a_stream_that_was_edited_does_not_cross_a_call_of_its_job(postgres_engine: sa.Engine):
+    """Both refresh what follows the job: an answer that is there, and a call that is freed."""
+    engine = postgres_engine
+    job = in_line(engine, thread_ts="1.0")
+    do(engine, posts.want, job, PostKind.STREAM, NOW)
+    set_row(engine, Post, _id_of(engine, PostKind.CARD), ts="1.1", state=PostState.SHOWN)
+    work = do(engine, posts.claim, posts.slack_lane("C1"), NOW, LEASE)
+    assert work is not None
+    assert work.post.kind is PostKind.STREAM
+    with ThreadPoolExecutor(1) as pool, session.transaction(engine) as finishing:
+        finishing.get_one(Job, job.id, with_for_update=True)
+        recording = pool.submit(do, engine, stage._record, work, Shown("1.2", "C1"), NOW)
+        until(lambda: blocked(engine, recording))
+        posts.refresh_card(finishing, job.id)
+        finishing.commit()
+        recording.result(timeout=20)
+    after = the(engine, Post, work.post.id)
+    assert (after.ts, after.state) == ("1.2", PostState.WANTED)
+
+
+def _id_of(engine: sa.Engine, kind: PostKind) -> int:
+    [post] = rows(engine, Post, kind=kind)
+    return post.id
 
 
 def _card_of(job: Job) -> sa.Select[tuple[Post]]:
