@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from db.models import Backend, Step
 from db.session import add_if_missing
@@ -141,6 +141,24 @@ def mark_swept(session: Session, now: datetime) -> None:
 def last_swept(session: Session) -> datetime | None:
     """When the last sweep was that was asked for, to within MARK_EVERY; None: there was none yet."""
     return session.scalar(select(func.max(Backend.swept_at)))
+
+
+def is_unswept(session: Session, since: datetime) -> bool:
+    """Whether nobody has swept since then, asked or not; takes no lock."""
+    return session.scalar(select(Backend.name).where(_unswept(since))) is not None
+
+
+def take_sweep(session: Session, since: datetime, now: datetime) -> bool:
+    """Take the turn to sweep though nobody asked: True for one of all that find it unswept since then."""
+    taken = update(Backend).where(_unswept(since)).values(stood_in_at=now).returning(Backend.name)
+    return session.scalar(taken) is not None
+
+
+def _unswept(since: datetime) -> ColumnElement[bool]:
+    """One row is enough to meet at: locking several could cross a sweep."""
+    first = select(func.min(aliased(Backend).name)).scalar_subquery()
+    times = (Backend.swept_at, Backend.stood_in_at)
+    return and_(Backend.name == first, *(time.is_(None) | (time < since) for time in times))
 
 
 @dataclass(frozen=True)

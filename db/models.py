@@ -83,6 +83,8 @@ class Backend(Base, kw_only=True):
     passed_over: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, server_default="{}")
     # When a sweep that was asked for last freed dead leases here, to within a few seconds (db.backends.mark_swept).
     swept_at: Mapped[datetime | None] = mapped_column(default=None)
+    # When a worker last took the turn to sweep though nobody asked (db.backends.take_sweep).
+    stood_in_at: Mapped[datetime | None] = mapped_column(default=None)
     # Since when the owners keep it from being asked, and what they say to those who wait.
     paused_at: Mapped[datetime | None] = mapped_column(default=None)
     paused_words: Mapped[str | None] = mapped_column(sa.Text, default=None, repr=False)

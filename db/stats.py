@@ -49,7 +49,7 @@ def counts(session: Session, now: datetime) -> dict[str, Described]:
             _oldest(session, now),
         ),
         "seconds_since_sweep": (
-            "Seconds since the sweep last freed dead calls, to within 5 s; missing before the first.",
+            "Seconds since the last sweep that was asked for, to within 2 s; missing before the first.",
             [],
             _since_sweep(session, now),
         ),

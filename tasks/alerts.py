@@ -21,7 +21,7 @@ LANE = "alerts"
 STATES: Mapping[str, timedelta] = {
     "backend_out": timedelta(seconds=30),
     "backend_full": timedelta(minutes=1),
-    # Seen by workers of `deliver` (tasks.deliver.silence), every 20 s.
+    # Seen by workers of `deliver` (tasks.silence), every 20 s.
     "no_sweep": timedelta(seconds=30),
 }
 

@@ -28,7 +28,7 @@ MOST_CLAIMS = 3
 def sweep(resources: Resources, *, asked: bool = True) -> None:
     """Make every lost message a delay. Two sweeps at once are harmless: each change is conditional.
 
-    `asked`: beat did, and a broker brought it; such a sweep leaves its time (tasks.deliver.silence).
+    `asked`: beat did, and a broker brought it; such a sweep leaves its time (tasks.silence).
     """
     now = resources.clock()
     # A transaction each: whoever holds a job must not ask for a backend, which is locked first (db.line).

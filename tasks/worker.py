@@ -59,11 +59,7 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
     if process != "prepare":
         # What prepare does is written with a fence; calls and posts are outside, where no fence holds.
         resources.deadman.start()
-    if process == "deliver":
-        from tasks.deliver import silence  # Not for the others, as in tasks.pipeline.
-        from tasks.sweep import sweep
-
-        silence.watch(resources, partial(sweep, resources, asked=False))
+        _watch(process, resources)
     worker = celery.Worker(
         hostname=f"{process}@%h",
         queues=queues,
@@ -78,6 +74,19 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
     worker.start()
     resources.bell.flush(FLUSH)
     return int(worker.exitcode or 0)
+
+
+def _watch(process: str, resources: Resources) -> None:
+    """Not in prepare: a thread that asks the database or the broker, and a pool that forks, do not go together."""
+    from tasks import silence  # Not for prepare, as in tasks.pipeline.
+    from tasks.sweep import sweep
+
+    tell = None
+    if process == "deliver":
+        from tasks.deliver import alert
+
+        tell = partial(alert.tell, resources)
+    silence.watch(resources, partial(sweep, resources, asked=False), tell)
 
 
 def _end_gently(resources: Resources) -> None:

@@ -43,9 +43,10 @@ PROMISES = """## What is promised
 - **What the database loses is lost.** SQLite syncs every commit; PostgreSQL must run with `synchronous_commit` on.
 - **SQLite has one writer.** A process that freezes in the middle of its commit holds all others up until it goes on or ends;
   nothing is acknowledged meanwhile. PostgreSQL ends such a transaction after 10 s.
-- **Recovery is a lease and a sweep** (30 s and 1 s, for calls, preparing and a channel's posts; 5 s where beat or the broker
-  is away, [decision 0043](decisions/0043-sweeps-that-nobody-asked-for.md)), plus the wait for a slot, and as long as the
-  database or all of `deliver` is down at that moment. The slots of a killed worker stay empty until then.
+- **Recovery is a lease and a sweep** (30 s and 1 s, for calls, preparing and a channel's posts; 4 s where beat, the
+  broker or `deliver` is away, [decision 0046](decisions/0046-whoever-could-take-it-sweeps.md)), plus the wait for a slot, and
+  as long as the database or all of `infer` and `deliver` is down at that moment. The slots of a killed worker stay empty
+  until then.
   A call whose workers died twice waits longer: until no other such call is out.
 """
 
@@ -67,7 +68,8 @@ NUMBERS = """How to read it:
   stand apart once more: those that go to their *last claim* wait for each other ([decision
   0040](decisions/0040-last-claims-one-at-a-time.md)); *without a sweep* are those that came back while nobody looked for
   over 5 s, by the moments that sweeps leave in the logs. Nobody can look while the database is down, or while all
-  workers of `deliver` are killed, frozen or cut off from it. A dash: none, or measured before there was such a row.
+  workers of `infer` and `deliver` are killed, frozen or cut off from it. A dash: none, or measured before there was such
+  a row.
 - *Stock Celery* has its tasks acknowledged late, rejected on a lost worker, a prefetch of one, a visibility timeout of 30 s
   and kombu's quickest redelivery: 8 threads in each of 2 workers, tasks of 50 ms, a backlog. Every task counts its runs
   in another Redis. *Answered twice* are tasks that ran to their end twice; its 20,000 tasks are shorter than our

@@ -1,4 +1,4 @@
-"""A real worker of `deliver` without a broker: it hears nothing, and sweeps all the same."""
+"""A real worker without a broker: it hears nothing, and sweeps all the same."""
 
 import os
 import pathlib
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from db import line
@@ -17,10 +18,11 @@ from tests.fakes import LEASE, NOW, declare, do, in_line, set_row, the
 from tests.front_door_rig import NOWHERE
 
 
+@pytest.mark.parametrize("process", ["infer", "deliver"])
 def test_a_dead_call_is_freed_though_there_is_no_broker(
-    sqlite_engine: sa.Engine, tmp_path: pathlib.Path
+    process: str, sqlite_engine: sa.Engine, tmp_path: pathlib.Path
 ) -> None:
-    """And the time of the last sweep that was asked for stays what it was, so that operators hear of it."""
+    """Whichever worker lives; and the time of the last sweep that was asked for stays what it was, so that operators hear of it."""
     declare(sqlite_engine)
     job = in_line(sqlite_engine)
     set_row(sqlite_engine, Job, job.id, deadline=datetime.now(UTC) + timedelta(hours=1))
@@ -37,7 +39,7 @@ def test_a_dead_call_is_freed_though_there_is_no_broker(
         "LLM_MODEL": "model",
         "PYTHONWARNINGS": "ignore::Warning:celery.platforms",
     }
-    worker = subprocess.Popen([sys.executable, "-m", "tasks", "deliver"], cwd=ROOT, env=environment)
+    worker = subprocess.Popen([sys.executable, "-m", "tasks", process], cwd=ROOT, env=environment)
     services.guardian().watch(worker.pid)
     try:
         services.wait_for(

@@ -14,8 +14,8 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from tasks import __main__, deadman, pipeline, stopping
-from tasks.deliver import once, silence
+from tasks import __main__, deadman, pipeline, silence, stopping
+from tasks.deliver import once
 from tasks.deliver import stage as delivering
 from tasks.infer import hold
 from tasks.infer import stage as inferring

@@ -84,3 +84,28 @@ def test_calls_that_fail_together_count_as_one_failure(engine: sa.Engine):
     for _ in range(4):
         pause(engine)
     assert (main(engine).failures, main(engine).not_before) == (1, NOW + SECOND)
+
+
+def test_of_all_who_find_it_unswept_one_takes_the_turn(engine: sa.Engine):
+    """As when a database comes back: all look at once. The next time as well."""
+    declare(engine)
+    declare(engine, name="another")
+    for now in (NOW, NOW + MINUTE):
+        assert do(engine, backends.is_unswept, now - SECOND)
+        taken = at_once(8, lambda _, now=now: do(engine, backends.take_sweep, now - SECOND, now))
+        assert taken.count(True) == 1
+        assert not do(engine, backends.is_unswept, now - SECOND)
+    assert do(engine, backends.last_swept) is None
+
+
+def test_a_sweep_that_was_asked_for_leaves_no_turn_to_take(engine: sa.Engine):
+    declare(engine)
+    do(engine, backends.mark_swept, NOW)
+    assert not do(engine, backends.is_unswept, NOW)
+    assert not do(engine, backends.take_sweep, NOW, NOW + SECOND)
+
+
+def test_without_a_backend_there_is_no_turn_to_take(engine: sa.Engine):
+    """Nor anything that ran: a worker declares its backends before it looks."""
+    assert not do(engine, backends.is_unswept, NOW)
+    assert not do(engine, backends.take_sweep, NOW, NOW)

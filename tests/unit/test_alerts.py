@@ -1,6 +1,7 @@
 """What operators are told: one alert for each cause, kept up to date in Slack, and ended; once, whatever breaks."""
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -8,9 +9,9 @@ from db import alerts as rows_of
 from db import backends, incidents, leases, line, outcomes, preparing
 from db.models import Alert, Backend, Incident, Job, Step, Telling
 from db.states import Part
-from tasks import alerts
+from tasks import alerts, silence
 from tasks.catalogue import LANGUAGES, keys
-from tasks.deliver import silence
+from tasks.deliver import alert
 from tasks.deliver.stage import deliver
 from tasks.resources import Resources
 from tasks.sweep import sweep
@@ -53,6 +54,11 @@ def told(slack: Slack) -> list[str]:
 def look_and_tell(resources) -> None:
     alerts.look(resources)
     deliver(resources, alerts.LANE)
+
+
+def look_at_sweeps(resources, begun: datetime) -> None:
+    """As a worker of `deliver` does."""
+    silence.look(resources, begun, lambda: alert.tell(resources))
 
 
 def test_every_cause_has_its_words():
@@ -173,11 +179,11 @@ def test_that_nothing_sweeps_is_told_by_those_who_deliver(resources, slack: Slac
     sweep(resources)
     begun = clock.now
     clock.move(MINUTE)
-    silence.look(resources, begun)
+    look_at_sweeps(resources, begun)
     assert told(slack) == []
     for _ in range(10):
         clock.move(silence.EVERY)
-        silence.look(resources, begun)
+        look_at_sweeps(resources, begun)
     [message] = told(slack)
     assert "Nobody asks for sweeps" in message
     sweep(resources)
@@ -186,7 +192,7 @@ def test_that_nothing_sweeps_is_told_by_those_who_deliver(resources, slack: Slac
     assert rows(resources.engine, Alert)[0].ended_at is None
     clock.move(SECOND)
     sweep(resources)
-    silence.look(resources, begun)
+    look_at_sweeps(resources, begun)
     deliver(resources, alerts.LANE)
     assert ["Over" in message for message in told(slack)] == [True, True]
 
@@ -197,10 +203,10 @@ def test_a_worker_that_has_just_begun_waits_a_minute_for_the_first_sweep(resourc
         set_row(resources.engine, Backend, "main", swept_at=swept)
         begun = clock.now + 60 * MINUTE
         clock.move(61 * MINUTE)
-        silence.look(resources, begun)
+        look_at_sweeps(resources, begun)
         assert told(slack) == []
     clock.move(SECOND)
-    silence.look(resources, begun)
+    look_at_sweeps(resources, begun)
     assert len(told(slack)) == 1
 
 

@@ -12,7 +12,6 @@ from db import backends, session
 from db.alerts import Seen
 from tasks import alerts
 from tasks.app import SWEEP_EVERY, SWEEP_WITHIN
-from tasks.deliver import alert
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -24,23 +23,33 @@ SILENCE = backends.MARK_EVERY + timedelta(seconds=SWEEP_EVERY)
 EVERY = timedelta(seconds=20)
 
 
-def watch(resources: Resources, sweep: Callable[[], None]) -> None:
-    """Look from time to time, beside the tasks of this process: without `beat` or a broker none of them is called."""
-    begun = resources.clock()
+def watch(resources: Resources, sweep: Callable[[], None], tell: Callable[[], None] | None = None) -> None:
+    """Look from time to time, beside the tasks of this process: without `beat` or a broker none of them is called.
+
+    With `tell`, which tells operators what is to be told, they hear of it too.
+    """
     # A thread each: a sweep may wait for the database.
     _repeat(resources, "sweep", timedelta(seconds=SWEEP_EVERY), lambda: stand_in(resources, sweep))
-    _repeat(resources, "silence", EVERY, lambda: look(resources, begun))
+    if tell is not None:
+        begun = resources.clock()
+        _repeat(resources, "silence", EVERY, lambda: look(resources, begun, tell))
 
 
 def stand_in(resources: Resources, sweep: Callable[[], None]) -> None:
-    """Sweep, if nobody asked for it for SILENCE: what is dead is freed though the broker is away."""
+    """Sweep, if nobody did for SILENCE and nobody else takes the turn: then what is dead is freed, whichever worker
+    lives. Whoever freezes in its turn holds the others up for as long once more.
+    """
     with session.reading(resources.engine) as reading:
-        swept = backends.last_swept(reading)
-    if swept is None or resources.clock() - swept > SILENCE:
+        if not backends.is_unswept(reading, resources.clock() - SILENCE):
+            return
+    with session.transaction(resources.engine) as transaction:
+        now = resources.clock()
+        ours = backends.take_sweep(transaction, now - SILENCE, now)
+    if ours:
         sweep()
 
 
-def look(resources: Resources, begun: datetime) -> None:
+def look(resources: Resources, begun: datetime, tell: Callable[[], None]) -> None:
     """Open the alert, or say that it goes on, if there was no sweep for a minute since `begun`; and tell it at once.
 
     The sweep ends it, when it is back.
@@ -56,7 +65,7 @@ def look(resources: Resources, begun: datetime) -> None:
         opened = rows.note(transaction, seen, alerts.ways(resources))
     if opened is not None:
         log.error("alert.opened", cause=seen.cause)
-    alert.tell(resources)
+    tell()
 
 
 def _repeat(resources: Resources, name: str, every: timedelta, act: Callable[[], None]) -> None:
