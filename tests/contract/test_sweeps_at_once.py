@@ -1,4 +1,4 @@
-"""Two sweeps at the same moment do what one does, on both databases."""
+"""Two sweeps at the same moment do what one does, on both databases; and where nobody asks, one is made."""
 
 from datetime import timedelta
 
@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from db import events, line, outcomes, preparing
 from db.models import Backend, Job, Post, Step
 from db.states import JobState, PostKind, StepState
+from tasks import silence
 from tasks.sweep import MOST_CLAIMS, sweep
 from tests.fakes import (
     LEASE,
@@ -66,3 +67,12 @@ def test_sweeps_at_once_do_what_one_does(engine: sa.Engine) -> None:
         assert [event.name for event in do(engine, events.of_job, job.id)].count("lease lost") == 1
     assert not rows(engine, Job, id=old.id)
     assert the(engine, Backend, "main").swept_at == NOW + 2 * MINUTE
+
+
+def test_of_workers_that_look_at_once_one_sweeps(engine: sa.Engine) -> None:
+    """As when a database comes back, and nobody asks."""
+    declare(engine)
+    workers = [resources(engine, Clock()) for _ in range(8)]
+    swept: list[int] = []
+    at_once(len(workers), lambda number: silence.stand_in(workers[number], lambda: swept.append(number)))
+    assert len(swept) == 1
