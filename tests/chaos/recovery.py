@@ -22,7 +22,8 @@ _KINDS = ("infer", "prepare", "deliver", "in_line", "in_line_last", "in_line_uns
 
 _EVENTS = ('"claimed"', '"released"', '"sweep.freed"')
 
-# Sweeps come every second. Without one for so long, it is not the line that a call waited for.
+# Sweeps come every second, or every 3 to 4 s while nobody asks (tasks.silence). Without one for so long, it is not the
+# line that a call waited for.
 UNSWEPT_SECONDS = 5.0
 
 
