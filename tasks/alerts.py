@@ -50,11 +50,14 @@ def ways(resources: Resources) -> list[Way]:
     return [Way.SLACK] * bool(settings.slack_alert_channel) + [Way.MAIL] * bool(by_mail)
 
 
-def look(resources: Resources) -> None:
-    """Open, add to and end alerts. Two at once are harmless: each change is conditional."""
+def look(resources: Resources, *, asked: bool = True) -> None:
+    """Open, add to and end alerts. Two at once are harmless: each change is conditional.
+
+    `asked`: the sweep that looks was asked for, so it may end the alert that says that none is.
+    """
     now = resources.clock()
     with session.reading(resources.engine) as reading:
-        going_on = alerts.open_ones(reading)
+        going_on = [one for one in alerts.open_ones(reading) if asked or one.cause != "no_sweep"]
         states = [seen for seen in _states(reading, now) if _is_news(seen, going_on)]
         reported = incidents.are_there(reading)
     by = ways(resources)

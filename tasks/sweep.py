@@ -45,7 +45,7 @@ def sweep(resources: Resources, *, asked: bool = True) -> None:
         forgotten = jobs.delete_older(transaction, now - resources.settings.retention)
         told.delete_older(transaction, now - resources.settings.retention)
     _keep_line(resources, now)
-    alerts.look(resources)
+    alerts.look(resources, asked=asked)
     _ring(resources, now)
     if overdue or hopeless or freed or forgotten:
         log.info("swept", overdue=len(overdue), hopeless=len(hopeless), freed=freed, forgotten=forgotten)

@@ -186,6 +186,10 @@ def test_that_nothing_sweeps_is_told_by_those_who_deliver(resources, slack: Slac
         look_at_sweeps(resources, begun)
     [message] = told(slack)
     assert "Nobody asks for sweeps" in message
+    clock.move(MINUTE)
+    sweep(resources, asked=False)
+    assert rows(resources.engine, Alert)[0].ended_at is None
+    look_at_sweeps(resources, begun)
     sweep(resources)
     clock.move(alerts.STATES["no_sweep"] - SECOND)
     sweep(resources)
