@@ -101,21 +101,24 @@ def _ordered(resources: Resources, command: commands.Command) -> dict[str, Any] 
     if found is None:
         return None
     order = found[1] or ""
-    language = voice.language(resources, command.team, command.user, command.text)
+
+    def language() -> str:
+        return voice.language_of_newcomers_too(resources, command.team, command.user, command.text)
+
     try:
         with session.reading(resources.engine) as reading:
             is_admin = who.is_admin(resources, reading, command.team, command.user)
     except SQLAlchemyError:
-        return {"text": voice.say(language, "admin.not_saved")}
+        return {"text": voice.say(voice.guess(resources, command.text), "admin.not_saved")}
     if not is_admin:
         is_order = not order or words.begins_with_verb(order)
-        return {"text": voice.say(language, "admin.not_yours")} if is_order else None
+        return {"text": voice.say(language(), "admin.not_yours")} if is_order else None
     if wanted := words.wants_form(order):
         told_instead = own_recipe.show(resources, command, wanted)
         return {"text": told_instead} if told_instead else {}
     lead = f"{resources.settings.slack_command} admin"
     owner = Owner(command.user, command.team, command.channel)
-    told = owners.answer(resources, language, order, owner, lead)
+    told = owners.answer(resources, language(), order, owner, lead)
     # Charts are young in Slack; if it does not take them, the same numbers come as text.
     if told.blocks and voice.whisper(command.response_url, told.text, told.blocks):
         return {}

@@ -47,7 +47,8 @@ def answer(resources: Resources, language: str, text: str, owner: Owner, lead: s
         return Told(say(language, why.key, **why.values), 1)
     except SQLAlchemyError:
         return Told(say(language, "admin.not_saved"), 1)
-    return Told(say(language, done.key, **done.values))
+    here = {"whom": say(language, "admin.here")} if done.here else {}
+    return Told(say(language, done.key, **done.values, **here))
 
 
 def _from_file(resources: Resources, order: Order, owner: Owner) -> Done:
@@ -76,7 +77,7 @@ def _look(resources: Resources, language: str, order: Order, owner: Owner) -> To
             made = [rule for rule in rules.of_recipes(reading) if _is_shown(rule.scope, owner)]
             return Told(view.own_recipes(language, made))
         if order.verb == "rules":
-            return Told(view.rules(language, rules.every(reading)))
+            return Told(view.rules(language, rules.every(reading), backends.every(reading)))
         if order.verb == "audit":
             return Told(view.audit(language, rules.latest(reading, int(order.given.get("most", _LATEST)))))
         found, counts = activity.since(reading, now - _DAY), backends.counts(reading, now)

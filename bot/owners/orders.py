@@ -60,6 +60,8 @@ class Done:
 
     key: str
     values: Mapping[str, Any]
+    # It is about the workspace that they are in, whose id they need not know.
+    here: bool = False
 
 
 @dataclass(frozen=True)
@@ -278,6 +280,8 @@ def _of_workspace(work: _Work, key: str) -> Done:
         work.take(scope, key)
     else:
         work.put(scope, key, how == "on")
+    if named_one is not None and named_one == work.owner.team:
+        return Done(f"admin.{key}_{how}", {}, here=True)
     return Done(f"admin.{key}_{how}", {"whom": named(scope)})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from bot.owners.orders import named
 from db.activity import Activity
 from db.backends import Count
-from db.models import Change, Rule
+from db.models import Backend, Change, Rule
 from db.rules import team_of
 from db.states import ENDED, JobState
 from tasks.catalogue import say
@@ -60,11 +60,13 @@ def stats(
     return text, [{"type": "section", "text": {"type": "mrkdwn", "text": text[:3000]}}, *charts]
 
 
-def rules(language: str, every: Sequence[Rule]) -> str:
-    """All rules, a line each."""
-    if not every:
-        return say(language, "admin.no_rules")
+def rules(language: str, every: Sequence[Rule], servers: Sequence[Backend]) -> str:
+    """All rules and all pauses, a line each."""
     lines = [f"• {named(rule.scope)} `{rule.key}` {_value(rule.value)}" for rule in every]
+    paused = [server for server in servers if server.paused_at is not None]
+    lines += [f"• `{server.name}` `pause` {_value(server.paused_words or '')}" for server in paused]
+    if not lines:
+        return say(language, "admin.no_rules")
     return "\n".join([say(language, "admin.rules"), *lines])
 
 

@@ -1,4 +1,4 @@
-"""The command's own words in a direct message, and presses on somebody else's buttons: in the newcomer's language."""
+"""The command's own words in a direct message, owners' orders, and presses on other people's buttons: in the newcomer's language."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ migrated_sqlite, sqlite_url = front_door.migrated_sqlite, front_door.sqlite_url
 def in_slack(sqlite_url: str, rig: playground_rig.Rig) -> Iterator[Door]:
     """A door whose Slack is the stand-in."""
     slack = {"slack_api_url": f"{rig.running.url}/api/", "slack_bot_token": playground_rig.TOKEN}
-    with front_door.opened(sqlite_url, **slack) as door:
+    with front_door.opened(sqlite_url, admins="U0SOYEON", **slack) as door:
         yield door
 
 
@@ -44,6 +44,12 @@ def test_a_word_is_answered_as_the_command_answers_it(
     [told] = services.wait_for(lambda: said(rig, channel), 20)
     assert told.startswith(say(language, key, command="/analyze"))
     assert in_slack.jobs() == []
+
+
+@pytest.mark.parametrize(("user", "key"), [("U0SOYEON", "admin.no_rules"), ("U0MINJI", "admin.not_yours")])
+def test_an_order_is_answered_in_the_newcomer_s_language(in_slack: Door, user: str, key: str) -> None:
+    """Orders are written in English by everybody, so they tell nothing of it."""
+    assert in_slack.command(front_door.command("admin rules", user_id=user)).text == say("ko", key)
 
 
 def test_a_word_with_more_beside_it_is_a_request(in_slack: Door) -> None:

@@ -153,6 +153,8 @@ def test_a_group_is_let_in_if_slack_tells_its_members(database_url: str) -> None
     with playground_rig.receiving() as slack:
         api = slack.url.replace("/slack/events", "/api/")
         with rig.opened(database_url, admins=OWNER, slack_api_url=api) as door:
+            # Else Slack is asked who they are.
+            door.speaks(OWNER, "en-US")
             slack.answers({"ok": True, "users": ["U1AA"]})
             told = ordered(door, "allow <!subteam^S0RED|@red>")
             assert told == say("en", "admin.allowed", whom="<!subteam^S0RED>")
@@ -222,12 +224,20 @@ def test_a_recipe_is_off_in_a_channel_or_everywhere(door: Door) -> None:
     assert "`summarize`" in ordered(door, "recipe off sumarize")
 
 
+def test_a_pause_is_among_what_is_set(door: Door) -> None:
+    """With its message, until it is ended."""
+    ordered(door, "pause main Back at noon.")
+    assert "• `main` `pause` `Back at noon.`" in ordered(door, "rules")
+    ordered(door, "resume main")
+    assert ordered(door, "rules") == say("en", "admin.no_rules")
+
+
 def test_redaction_is_switched_for_the_owner_s_workspace(door: Door) -> None:
     """Or for one by its id; taken back, the setting holds again. All of it is in the audit."""
-    assert ordered(door, "redaction off") == say("en", "admin.redaction_off", whom="`T1`")
+    assert ordered(door, "redaction off") == say("en", "admin.redaction_off", whom="This workspace")
     assert "`T1` `redaction` `False`" in ordered(door, "rules")
     assert ordered(door, "redaction on T2AA") == say("en", "admin.redaction_on", whom="`T2AA`")
-    assert ordered(door, "redaction none") == say("en", "admin.redaction_none", whom="`T1`")
+    assert ordered(door, "redaction none") == say("en", "admin.redaction_none", whom="This workspace")
     assert ordered(door, "redaction none") == say("en", "admin.no_rule")
     assert [words for _, words in audited(door)] == ["redaction off", "redaction on T2AA", "redaction none"]
 
@@ -242,14 +252,14 @@ def test_redaction_at_a_terminal_is_switched_for_all(door: Door, capsys: pytest.
 
 def test_streaming_is_switched_like_redaction(door: Door, capsys: pytest.CaptureFixture[str]) -> None:
     """For the owner's workspace, for another, at a terminal for all; it is in the audit."""
-    assert ordered(door, "streaming on") == say("en", "admin.streaming_on", whom="`T1`")
+    assert ordered(door, "streaming on") == say("en", "admin.streaming_on", whom="This workspace")
     assert ordered(door, "streaming off T2AA") == say("en", "admin.streaming_off", whom="`T2AA`")
     assert command.main(door.resources, ["streaming", "on"]) == 0
     assert capsys.readouterr().out == say("en", "admin.streaming_on", whom="`everyone`") + "\n"
     found = {(rule.scope, rule.key): rule.value for rule in fakes.rows(door.resources.engine, Rule)}
     switched = {scope: value for (scope, key), value in found.items() if key == "streaming"}
     assert switched == {"workspace:T1": True, "workspace:T2AA": False, "everyone": True}
-    assert ordered(door, "streaming none") == say("en", "admin.streaming_none", whom="`T1`")
+    assert ordered(door, "streaming none") == say("en", "admin.streaming_none", whom="This workspace")
     said = [words for _, words in audited(door)]
     assert said == ["streaming on", "streaming off T2AA", "streaming on", "streaming none"]
 
