@@ -95,6 +95,19 @@ def _migrated_postgres(postgres_url: str) -> Iterator[str]:
         yield url.rpartition("/")[2]
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[str]:
+    """A fresh migrated database of each kind, to be opened."""
+    if request.param == "sqlite":
+        path = tmp_path / "threadline.db"
+        shutil.copyfile(request.getfixturevalue("_migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+        return
+    template = request.getfixturevalue("_migrated_postgres")
+    with services.postgres_database(request.getfixturevalue("postgres_url"), template) as url:
+        yield url
+
+
 @pytest.fixture
 def sqlite_engine(_migrated_sqlite: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[sa.Engine]:
     """A fresh migrated SQLite database."""

@@ -190,10 +190,9 @@ def door(sqlite_url: str) -> Iterator[Door]:
 
 
 @pytest.fixture
-def either_door(database_url: str) -> Iterator[Door]:
+def either_door(migrated_url: str) -> Iterator[Door]:
     """The same on SQLite and on PostgreSQL, for what the database decides."""
-    database.upgrade(database_url)
-    with opened(database_url) as made:
+    with opened(migrated_url) as made:
         yield made
 
 

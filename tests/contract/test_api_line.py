@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from db import __main__ as database
 from db import backends, session
 from db.models import Backend, Step
 from db.states import StepState
@@ -121,10 +120,9 @@ def test_the_model_servers(either_door: Door) -> None:
     ]
 
 
-def test_nobody_else_s_analyses_are_listed(database_url: str) -> None:
+def test_nobody_else_s_analyses_are_listed(migrated_url: str) -> None:
     """Nor any words or names: the owner of each sees its own, open ones, the latest first."""
-    database.upgrade(database_url)
-    with rig.opened(database_url, **TOKENS) as door:
+    with rig.opened(migrated_url, **TOKENS) as door:
         declare(door, backends.Declared("main", 4))
         door.event(rig.mention("<@U0BOT> swordfish", user="U0SECRET"))
         first, second, ended = (ask(door, **ALICE) for _ in range(3))

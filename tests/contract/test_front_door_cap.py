@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from db import __main__ as database
 from db.models import Job
 from db.states import JobState
 from tasks.catalogue import say
@@ -33,10 +32,9 @@ def slack() -> Iterator[playground_rig.Receiver]:
 
 
 @pytest.fixture
-def either(database_url: str) -> str:
+def either(migrated_url: str) -> str:
     """A migrated database of each kind."""
-    database.upgrade(database_url)
-    return database_url
+    return migrated_url
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 from bot.metrics import Metrics
 from bot.socket import CONNECTIONS
 from bot.web import create_web
-from db import __main__ as database
 from db.models import Alert
 from db.states import JobState
 from tasks import actions, alerts
@@ -183,10 +182,9 @@ def test_people_of_other_organisations_ask_as_people_of_their_own_workspace(eith
     assert either_door.job().state is JobState.CANCELLED
 
 
-def test_a_list_of_one_workspace_keeps_other_organisations_out(database_url: str) -> None:
+def test_a_list_of_one_workspace_keeps_other_organisations_out(migrated_url: str) -> None:
     """Also in a channel that both share."""
-    database.upgrade(database_url)
-    with rig.opened(database_url, admins="U0OWNER") as door:
+    with rig.opened(migrated_url, admins="U0OWNER") as door:
         door.command(rig.command("admin allow T1AA", user_id="U0OWNER"))
         door.event(from_elsewhere())
         assert door.jobs() == []

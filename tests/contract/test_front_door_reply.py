@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from db import __main__ as database
 from db import session
 from db.models import Job
 from db.states import JobState
@@ -22,10 +21,9 @@ OWNER = "U0OWNER"
 
 
 @pytest.fixture
-def door(database_url: str) -> Iterator[Door]:
+def door(migrated_url: str) -> Iterator[Door]:
     """Somebody's request is answered in a thread of C1, where replies are on."""
-    database.upgrade(database_url)
-    with rig.opened(database_url, admins=OWNER) as made:
+    with rig.opened(migrated_url, admins=OWNER) as made:
         answered(made)
         yield made
 
@@ -185,13 +183,12 @@ def test_a_reply_that_cannot_be_looked_up_is_sent_again(door: Door) -> None:
     assert door.event(said()).status_code == 503
 
 
-def test_whoever_may_not_ask_is_told(database_url: str) -> None:
+def test_whoever_may_not_ask_is_told(migrated_url: str) -> None:
     """A reply is refused in words, as a mention is."""
-    database.upgrade(database_url)
     with playground_rig.receiving() as slack:
         slack.answers({"ok": True})
         api = slack.url.replace("/slack/events", "/api/")
-        with rig.opened(database_url, admins=OWNER, slack_api_url=api) as door:
+        with rig.opened(migrated_url, admins=OWNER, slack_api_url=api) as door:
             answered(door)
             ordered(door, "drain Moving.")
             assert asked(door, said()) is None

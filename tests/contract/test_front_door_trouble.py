@@ -16,7 +16,6 @@ from fastapi import FastAPI
 
 from bot.listeners import command
 from bot.web import create_web
-from db import __main__ as database
 from db import session
 from db.models import Job
 from tasks.bell import Bell
@@ -149,10 +148,9 @@ def connections(listener: socket.socket) -> int:
         count += 1
 
 
-def test_the_bell_is_rung_after_the_commit(database_url: str) -> None:
+def test_the_bell_is_rung_after_the_commit(migrated_url: str) -> None:
     """A worker that is quicker than we are must find the row."""
-    database.upgrade(database_url)
-    looking = session.connect(database_url)
+    looking = session.connect(migrated_url)
     seen: list[bool] = []
 
     class LookingBell(rig.RecordingBell):
@@ -160,7 +158,7 @@ def test_the_bell_is_rung_after_the_commit(database_url: str) -> None:
             with session.reading(looking) as reading:
                 seen.append(reading.get(Job, job_id) is not None)
 
-    with rig.opened(database_url, bell=LookingBell()) as door:
+    with rig.opened(migrated_url, bell=LookingBell()) as door:
         door.event(rig.mention())
         door.command(rig.command())
         door.interaction(rig.shortcut())

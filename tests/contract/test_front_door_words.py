@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from db import __main__ as database
 from db.states import JobState
 from tasks.catalogue import say
 from tests import front_door_rig as rig
@@ -160,10 +159,9 @@ def test_an_admin_cancels_anybody_s_request_by_its_reference(sqlite_url: str) ->
         assert [line["by_admin"] for line in cancelled] == [True, False]
 
 
-def test_an_admin_may_press_cancel_in_their_own_workspace_alone(database_url: str) -> None:
+def test_an_admin_may_press_cancel_in_their_own_workspace_alone(migrated_url: str) -> None:
     """A forged id, of another workspace or of a service, opens nothing for an admin either."""
-    database.upgrade(database_url)
-    with rig.opened(database_url, **ADMIN) as door, playground_rig.receiving() as slack:
+    with rig.opened(migrated_url, **ADMIN) as door, playground_rig.receiving() as slack:
         theirs = asked(door)
         service_s = door.client.post("/api/analyses", json={"text": "A text."}).json()["id"]
         for job_id, team in ((theirs, "T2"), (service_s, "T1")):

@@ -8,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 
 from bot.owners import command
-from db import __main__ as database
 from db import backends, calls, leases, line, outcomes, session
 from db.models import Backend, Change, Job, Rule
 from db.states import JobState
@@ -23,9 +22,8 @@ OWNER, PERSON = "U0OWNER", "U1"
 
 
 @pytest.fixture
-def door(database_url: str) -> Iterator[Door]:
-    database.upgrade(database_url)
-    with rig.opened(database_url, admins="U0OWNER") as made:
+def door(migrated_url: str) -> Iterator[Door]:
+    with rig.opened(migrated_url, admins="U0OWNER") as made:
         fakes.declare(made.resources.engine)
         yield made
 
@@ -147,12 +145,11 @@ def test_a_list_lets_in_whom_it_names(door: Door, whom: str) -> None:
     assert refusal(door, **outside) is None
 
 
-def test_a_group_is_let_in_if_slack_tells_its_members(database_url: str) -> None:
+def test_a_group_is_let_in_if_slack_tells_its_members(migrated_url: str) -> None:
     """The front door then passes on whoever it might let in; `disallow` takes it off, the members with it."""
-    database.upgrade(database_url)
     with playground_rig.receiving() as slack:
         api = slack.url.replace("/slack/events", "/api/")
-        with rig.opened(database_url, admins=OWNER, slack_api_url=api) as door:
+        with rig.opened(migrated_url, admins=OWNER, slack_api_url=api) as door:
             # Else Slack is asked who they are.
             door.speaks(OWNER, "en-US")
             slack.answers({"ok": True, "users": ["U1AA"]})
@@ -264,11 +261,10 @@ def test_streaming_is_switched_like_redaction(door: Door, capsys: pytest.Capture
     assert said == ["streaming on", "streaming off T2AA", "streaming on", "streaming none"]
 
 
-def test_services_of_the_api_keep_to_the_rules(database_url: str) -> None:
+def test_services_of_the_api_keep_to_the_rules(migrated_url: str) -> None:
     """A quota is 429, a drain 503, what will not change 403."""
-    database.upgrade(database_url)
     token = "reports-token-of-16"
-    with rig.opened(database_url, admins=OWNER, api_tokens=f"reports:{token}") as door:
+    with rig.opened(migrated_url, admins=OWNER, api_tokens=f"reports:{token}") as door:
 
         def asked() -> int:
             headers = {"authorization": f"Bearer {token}"}
@@ -366,10 +362,9 @@ def test_the_numbers_of_a_day(door: Door) -> None:
     assert waits.endswith(f"{NOW.hour - 2:02} 0 · {NOW.hour - 1:02} 3600 · {NOW.hour:02} 0")
 
 
-def test_the_card_of_numbers_has_charts(database_url: str) -> None:
+def test_the_card_of_numbers_has_charts(migrated_url: str) -> None:
     """Sent as blocks for the owner's eyes, with all they show in its text; refused, the text alone is the answer."""
-    database.upgrade(database_url)
-    with playground_rig.receiving() as slack, rig.opened(database_url, admins=OWNER) as door:
+    with playground_rig.receiving() as slack, rig.opened(migrated_url, admins=OWNER) as door:
         slack.answers({"ok": True})
         url = slack.url
         answer = door.command(rig.command("admin stats", user_id=OWNER, response_url=url))
