@@ -153,9 +153,11 @@ def settings(**chosen: object) -> Settings:
 
 
 @contextmanager
-def opened(database_url: str, bell: Any = None, **chosen: object) -> Iterator[Door]:
+def opened(
+    database_url: str, bell: Any = None, patience: timedelta = PATIENCE, **chosen: object
+) -> Iterator[Door]:
     """A front door on a migrated database. With `bell=False` the real bell rings."""
-    resources = Resources(settings(database_url=database_url, **chosen), clock=lambda: NOW, patience=PATIENCE)
+    resources = Resources(settings(database_url=database_url, **chosen), clock=lambda: NOW, patience=patience)
     recording = RecordingBell()
     if bell is not False:
         resources.__dict__["bell"] = bell or recording

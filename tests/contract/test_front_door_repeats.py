@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.__main__ import PATIENCE
 from tests import front_door_rig as rig
 from tests.front_door_rig import Door
 
@@ -96,14 +97,20 @@ def test_the_shortcut_may_be_used_on_a_message_that_was_a_mention(door: Door) ->
     ],
     ids=["event", "command", "shortcut", "events with ids of their own"],
 )
-def test_eight_at_once(either_door: Door, send: Callable[[Door], object]) -> None:
+def test_eight_at_once(migrated_url: str, send: Callable[[Door], object]) -> None:
     """Eight deliveries of one request at the same moment are all acknowledged, and make one job."""
+    # The last one waits for seven commits, on a busy machine longer than the rig's patience.
+    with rig.opened(migrated_url, patience=PATIENCE) as door:
+        eight_at_once(door, send)
+
+
+def eight_at_once(door: Door, send: Callable[[Door], object]) -> None:
     together = threading.Barrier(8)
     statuses: list[int] = []
 
     def deliver() -> None:
         together.wait()
-        statuses.append(send(either_door).status_code)
+        statuses.append(send(door).status_code)
 
     deliveries = [threading.Thread(target=deliver) for _ in range(8)]
     for each in deliveries:
@@ -112,4 +119,4 @@ def test_eight_at_once(either_door: Door, send: Callable[[Door], object]) -> Non
         each.join()
 
     assert statuses == [200] * 8
-    assert one_job(either_door)
+    assert one_job(door)
