@@ -109,7 +109,33 @@ _UNSEEN_FIRST = func.min(case((Post.ts.is_(None), 0), else_=1))
 _DUE_LANES = _DUE_IN_FREE_LANES.group_by(Post.lane).order_by(_UNSEEN_FIRST, func.min(Post.id))
 
 
-_posts = table(Post)
+_posts, _jobs = table(Post), table(Job)
+_SHOWN = (
+    update(_posts)
+    .where(_posts.c.id == bindparam("post"))
+    .values(
+        ts=bindparam("shown_ts"),
+        channel=bindparam("shown_in"),
+        shown=bindparam("digest"),
+        sending_since=None,
+        tries=0,
+        error=None,
+        not_before=bindparam("next_edit"),
+        # A card or a stream whose job moved on meanwhile stays wanted.
+        state=case(
+            (
+                ~_follows(_posts.c.kind) | (_posts.c.revision == bindparam("shown_revision")),
+                PostState.SHOWN.value,
+            ),
+            else_=PostState.WANTED.value,
+        ),
+    )
+)
+_HANG_THREAD = (
+    update(_jobs)
+    .where(_jobs.c.id == bindparam("job"), _jobs.c.thread_ts.is_(None))
+    .values(thread_ts=bindparam("card_ts"))
+)
 _REFRESH = (
     update(_posts)
     .where(
@@ -235,14 +261,13 @@ def claim(session: Session, lane_name: str, now: datetime, lease: timedelta) -> 
     lane = _locked_lane(session, lane_name)
     if lane.lease_until is not None and lane.lease_until > now:
         return None
-    return take_next(session, lane_name, now, lease)
+    return take_next(session, lane, now, lease)
 
 
-def take_next(session: Session, lane_name: str, now: datetime, lease: timedelta) -> Work | None:
+def take_next(session: Session, lane: Lane, now: datetime, lease: timedelta) -> Work | None:
     """The first due post of a lane that we hold; with none left, or too soon for Slack, the lane is let go."""
-    lane = _locked_lane(session, lane_name)
     held = lane.not_before is not None and lane.not_before > now
-    asked = {"now": now, "lane": lane_name}
+    asked = {"now": now, "lane": lane.name}
     row = None if held else session.execute(_FIRST_DUE, asked).first()
     if row is not None and _is_new_message(row[0]) and not _pace(lane, now):
         # Meanwhile what stands there may change.
@@ -262,20 +287,21 @@ def take_next(session: Session, lane_name: str, now: datetime, lease: timedelta)
     )
 
 
-def let_go(session: Session, lane_name: str) -> None:
+def let_go(lane: Lane) -> None:
     """Leave what is due in a lane that we hold to somebody else."""
-    _locked_lane(session, lane_name).lease_until = None
+    lane.lease_until = None
 
 
-def holds(session: Session, work: Work) -> bool:
-    """Lock the lane and say whether this claim on it still stands (I6)."""
-    return _locked_lane(session, work.post.lane).fence == work.fence
+def held_lane(session: Session, work: Work) -> Lane | None:
+    """The lane of a claim, locked; None: the claim on it stands no longer (I6)."""
+    lane = _locked_lane(session, work.post.lane)
+    return lane if lane.fence == work.fence else None
 
 
 def renew(session: Session, work: Work, until: datetime) -> bool:
     """Keep the lane for longer; False when somebody else has it, and must not be spoken over."""
-    lane = _locked_lane(session, work.post.lane)
-    if lane.fence != work.fence:
+    lane = held_lane(session, work)
+    if lane is None:
         return False
     lane.lease_until = until
     return True
@@ -289,24 +315,9 @@ def shown(
     The card of a job without a thread is where its thread hangs from.
     """
     if work.post.kind is PostKind.CARD and work.job.thread_ts is None:
-        session.execute(
-            update(Job).where(Job.id == work.job.id, Job.thread_ts.is_(None)).values(thread_ts=ts)
-        )
-    still_current = or_(~_follows(Post.kind), Post.revision == work.post.revision)
-    session.execute(
-        update(Post)
-        .where(Post.id == work.post.id)
-        .values(
-            ts=ts,
-            channel=channel,
-            shown=digest,
-            sending_since=None,
-            tries=0,
-            error=None,
-            not_before=next_edit,
-            state=case((still_current, PostState.SHOWN.value), else_=PostState.WANTED.value),
-        )
-    )
+        session.execute(_HANG_THREAD, {"job": work.job.id, "card_ts": ts})
+    said = {"shown_ts": ts, "shown_in": channel, "digest": digest, "next_edit": next_edit}
+    session.execute(_SHOWN, {"post": work.post.id, "shown_revision": work.post.revision, **said})
 
 
 def beside(session: Session, work: Work, shown: str | None, again: datetime | None) -> None:

@@ -80,12 +80,12 @@ def _go_on(
     resources: Resources, work: Work, outcome: Outcome, transaction: Session
 ) -> tuple[bool, Work | None]:
     """Record what became of a post, if the lane is still ours, and take its next one; let it go when told to end."""
-    if not posts.holds(transaction, work):
+    lane = posts.held_lane(transaction, work)
+    if lane is None:
         return False, None
     _record(transaction, work, outcome, resources.clock())
-    lane = work.post.lane
     if resources.stopping.is_set():
-        posts.let_go(transaction, lane)
+        posts.let_go(lane)
         return True, None
     return True, posts.take_next(transaction, lane, resources.clock(), LEASE)
 

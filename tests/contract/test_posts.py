@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from db import outcomes, posts, session
-from db.models import Job, Post
+from db.models import Job, Lane, Post
 from db.states import JobState, Origin, PostKind, PostState
 from tests.fakes import (
     LEASE,
@@ -39,6 +39,11 @@ def want(engine: sa.Engine, job: Job, kind: PostKind, part: int = 0, **more) -> 
 
 def take(engine: sa.Engine, lane: str = "slack/C1", now=NOW) -> posts.Work | None:
     return do(engine, posts.claim, lane, now, LEASE)
+
+
+def take_next(engine: sa.Engine) -> posts.Work | None:
+    """For whoever holds the lane."""
+    return do(engine, lambda s: posts.take_next(s, s.get_one(Lane, LANE), NOW, LEASE))
 
 
 def show(engine: sa.Engine, work: posts.Work, ts: str = "1.0", now=NOW) -> None:
@@ -279,12 +284,12 @@ def test_a_stream_holds_up_neither_the_answer_nor_the_end_of_its_job(engine: sa.
     card = do(engine, posts.claim, LANE, NOW, LEASE)
     do(engine, posts.shown, card, "1.1", "C1", "digest", NOW)
     do(engine, lambda s: posts.want(s, s.get_one(Job, job.id), PostKind.STREAM, NOW))
-    stream = do(engine, posts.take_next, LANE, NOW, LEASE)
+    stream = take_next(engine)
     assert stream.post.kind is PostKind.STREAM
     do(engine, posts.not_shown, stream, NOW + LEASE, "TimeoutError", False, True)
     do(engine, lambda s: outcomes.answer(s, s.get_one(Job, job.id), "Done.", False, NOW))
     kinds = []
-    while work := do(engine, posts.take_next, LANE, NOW, LEASE):
+    while work := take_next(engine):
         kinds.append(work.post.kind)
         do(engine, posts.shown, work, f"2.{len(kinds)}", "C1", None, NOW)
     do(engine, outcomes.settle, job.id)
