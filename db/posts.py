@@ -104,6 +104,12 @@ _DUE_IN_FREE_LANES = (
     select(Post.lane).outerjoin(Lane, Lane.name == Post.lane).where(_due(), Lane.name.is_(None) | _IS_FREE)
 )
 _DUE_IN_LANE = _DUE_IN_FREE_LANES.where(Post.lane == bindparam("lane")).limit(1)
+_LATE_CARD = _DUE_IN_FREE_LANES.where(
+    Post.kind == PostKind.CARD,
+    Post.ts.is_(None),
+    Post.tries == 0,
+    Post.created_at <= bindparam("before", type_=Moment()),
+).limit(1)
 # Like the posts of one lane: first those with something that nobody has seen yet.
 _UNSEEN_FIRST = func.min(case((Post.ts.is_(None), 0), else_=1))
 _DUE_LANES = _DUE_IN_FREE_LANES.group_by(Post.lane).order_by(_UNSEEN_FIRST, func.min(Post.id))
@@ -254,6 +260,11 @@ def due_lanes(session: Session, now: datetime, most: int = 100) -> list[str]:
 def is_due(session: Session, lane_name: str, now: datetime) -> bool:
     """Whether claiming a lane is worth its lock: most bells for a busy lane find its work taken or not due."""
     return session.scalar(_DUE_IN_LANE, {"now": now, "lane": lane_name}) is not None
+
+
+def is_card_late(session: Session, now: datetime, after: timedelta) -> bool:
+    """Whether somebody has been looking for their card for so long, though nothing but time was lacking to post it."""
+    return session.scalar(_LATE_CARD, {"now": now, "before": now - after}) is not None
 
 
 def claim(session: Session, lane_name: str, now: datetime, lease: timedelta) -> Work | None:

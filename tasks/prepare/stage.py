@@ -1,7 +1,8 @@
 """A received job becomes steps in the line."""
 
 import functools
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -29,12 +30,19 @@ log = structlog.get_logger()
 # A database that is away for longer finds the job prepared again: the pool's time limit stands over this process.
 WITHIN = timedelta(seconds=10)
 
+# While more comes than the machine can bear, people see their cards first: preparing waits as long as a card is late,
+# and goes on after a while all the same, for `deliver` may be down.
+CARD_LATE = timedelta(seconds=0.1)
+LOOK_AGAIN = timedelta(seconds=0.05)
+MOST_LOOKS = 10
+
 # For a learned limit, of which this process knows nothing: bells too many find no free slot and go home.
 MOST_BELLS = 16
 
 
-def prepare(resources: Resources, job_id: str) -> None:
+def prepare(resources: Resources, job_id: str, sleep: Callable[[float], None] = time.sleep) -> None:
     """Claim a job, read its text, and put its steps in line; or end it with a reason."""
+    _let_cards_go_first(resources, sleep)
     with session.transaction(resources.engine) as transaction:
         job = preparing.claim(transaction, job_id, resources.clock(), LEASE)
     if job is None:
@@ -50,6 +58,14 @@ def prepare(resources: Resources, job_id: str) -> None:
         _give_back(resources, job)
         raise
     log.debug("released")
+
+
+def _let_cards_go_first(resources: Resources, sleep: Callable[[float], None]) -> None:
+    for _ in range(MOST_LOOKS):
+        with session.reading(resources.engine) as reading:
+            if not posts.is_card_late(reading, resources.clock(), CARD_LATE):
+                return
+        sleep(LOOK_AGAIN.total_seconds())
 
 
 def _prepare(resources: Resources, job: Job) -> None:

@@ -311,3 +311,32 @@ def test_a_preview_waits_for_nobody_who_holds_all_edits(engine: sa.Engine):
         posts.hold_lane(holder, posts.EDITS, NOW)
         assert not do(engine, posts.take_preview, NOW)
     assert do(engine, posts.take_preview, NOW)
+
+
+def test_a_card_is_late_while_nothing_but_time_is_lacking_to_post_it(engine: sa.Engine):
+    def is_late(now=NOW + SECOND) -> bool:
+        return do(engine, posts.is_card_late, now, SECOND)
+
+    job = accepted(engine)
+    assert is_late()
+    assert not is_late(NOW + SECOND / 2)
+    work = take(engine)
+    # Somebody is at it; Slack asks for patience in its channel, or altogether.
+    assert not is_late()
+    do(engine, posts.not_shown, work, NOW, "ratelimited", True, False)
+    do(engine, posts.hold_lane, LANE, NOW + MINUTE)
+    do(engine, lambda s: posts.let_go(s.get_one(Lane, LANE)))
+    assert not is_late()
+    do(engine, posts.hold_lane, LANE, NOW)
+    assert is_late()
+    do(engine, posts.hold_lane, posts.SLACK, NOW + MINUTE)
+    assert not is_late()
+    do(engine, posts.hold_lane, posts.SLACK, NOW)
+    # It was tried: what is lacking is not time.
+    set_row(engine, Post, work.post.id, tries=1)
+    assert not is_late()
+    set_row(engine, Post, work.post.id, tries=0, ts="1.0")
+    assert not is_late()
+    # An answer is none.
+    do(engine, posts.want, job, PostKind.RESULT, NOW)
+    assert not is_late()

@@ -324,3 +324,28 @@ def test_names_and_rows_that_cannot_be_are_told(resources, recipe, text, code):
     job = accepted(resources.engine, recipe=recipe, text=text)
     prepare(resources, job.id)
     assert outcome(resources, job)[0] == code
+
+
+def test_a_text_waits_until_late_cards_are_there(resources):
+    """Also that of somebody else, in another channel."""
+    job, other = (accepted(resources.engine, channel=channel) for channel in ("C1", "C2"))
+    slept = []
+
+    def post_a_card(seconds: float) -> None:
+        slept.append(the(resources.engine, Job, job.id).state)
+        [card] = rows(resources.engine, Post, job_id=(job, other)[len(slept) - 1].id)
+        set_row(resources.engine, Post, card.id, ts="1.0")
+
+    resources.clock = lambda: NOW + stage.CARD_LATE
+    prepare(resources, job.id, sleep=post_a_card)
+    assert slept == [JobState.RECEIVED] * 2
+    assert the(resources.engine, Job, job.id).state is JobState.WAITING
+
+
+def test_a_text_is_prepared_although_nobody_posts_cards(resources):
+    job = accepted(resources.engine)
+    resources.clock = lambda: NOW + stage.CARD_LATE
+    slept = []
+    prepare(resources, job.id, sleep=slept.append)
+    assert len(slept) == stage.MOST_LOOKS
+    assert the(resources.engine, Job, job.id).state is JobState.WAITING
