@@ -75,7 +75,7 @@ def _look(resources: Resources, language: str, order: Order, owner: Owner) -> To
     with session.reading(resources.engine) as reading:
         if "all" in order.given:
             made = [rule for rule in rules.of_recipes(reading) if _is_shown(rule.scope, owner)]
-            return Told(view.own_recipes(language, made))
+            return Told(view.own_recipes(language, made, owner.team))
         if order.verb == "rules":
             return Told(view.rules(language, rules.every(reading), backends.every(reading)))
         if order.verb == "audit":

@@ -70,8 +70,9 @@ def rules(language: str, every: Sequence[Rule], servers: Sequence[Backend]) -> s
     return "\n".join([say(language, "admin.rules"), *lines])
 
 
-def own_recipes(language: str, made: Sequence[Rule]) -> str:
-    """The recipes that owners made, a line each: for whom, and who wrote it last."""
+def own_recipes(language: str, made: Sequence[Rule], here: str | None) -> str:
+    """The recipes that owners made, a line each: for whom, and who wrote it last; `here` is the reader's workspace."""
+    places = {None: say(language, "own.place_everywhere"), here or "": say(language, "own.place_here")}
     lines = []
     for rule in made:
         if (recipe := own.kept(rule.value)) is None:
@@ -83,7 +84,7 @@ def own_recipes(language: str, made: Sequence[Rule]) -> str:
                 "own.line",
                 recipe=recipe.name,
                 purpose=recipe.recipe().purpose.of(language),
-                place=f"`{team}`" if team else say(language, "own.place_everywhere"),
+                place=places.get(team, f"`{team}`"),
                 by=named(f"person:{rule.set_by}"),
                 at=f"{rule.set_at:%Y-%m-%d %H:%M} UTC",
             )
