@@ -38,8 +38,11 @@ def lines(language: str, job: Job, escape: Escape = str) -> list[str]:
 
 
 def reason(language: str, job: Job, escape: Escape = str) -> str:
-    """Why a job failed, and what to do: `error.<code>` with its places filled in."""
-    values = {name: escape(str(value)) for name, value in job.error_params.items()}
+    """Why a job failed, and what to do: `error.<code>` with its places filled in; one may have a line of each language."""
+    values = {
+        name: escape(str(value[language] if isinstance(value, dict) else value))
+        for name, value in job.error_params.items()
+    }
     if job.error == "unread":
         values["problems"] = "\n".join(lines(language, job, escape))
     return say(language, f"error.{job.error}", **values)

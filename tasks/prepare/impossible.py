@@ -2,9 +2,12 @@
 
 
 class Impossible(Exception):
-    """The job cannot be done as asked; the person is told `error.<code>` from the catalogue."""
+    """The job cannot be done as asked; the person is told `error.<code>` from the catalogue.
 
-    def __init__(self, code: str, /, **params: str | int) -> None:
+    Its params may have a line for each language.
+    """
+
+    def __init__(self, code: str, /, **params: str | int | dict[str, str]) -> None:
         super().__init__(code)
         self.code = code
         self.params = params

@@ -114,7 +114,7 @@ def _follow(
     except Impossible as impossible:
         if impossible.code == "slack_down":
             raise
-        made.leave_out(name, Problem("link_unreadable", reason=impossible.params["code"]))
+        made.leave_out(name, Problem("link_unreadable", reason=str(impossible.params["code"])))
         return []
     made.documents += _conversation(found.text, name)
     return found.files

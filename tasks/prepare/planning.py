@@ -7,6 +7,7 @@ from typing import Any
 from db.jobs import NewStep
 from db.models import Job, Passage
 from tasks import counting, items, plan
+from tasks.catalogue import LANGUAGES
 from tasks.linefile import Server
 from tasks.prepare import inputs, search
 from tasks.prepare.impossible import Impossible
@@ -45,7 +46,8 @@ def of(
 ) -> Planned:
     """The plan for what was read. Raises Impossible."""
     question = _in_language(recipe, made.question, job.answer_language)
-    example = recipe.example_of("en", resources.settings.slack_command)
+    command = resources.settings.slack_command
+    example = {language: recipe.example_of(language, command) for language in LANGUAGES}
     if recipe.needs_question and not question:
         raise Impossible("no_question", recipe=recipe.name, example=example)
     if recipe.takes_names:
@@ -104,7 +106,7 @@ def _with_pasted(document: Document) -> Document:
     return replace(paste.read(document.text, document.kind), name=document.name)
 
 
-def _check_names(recipe: Recipe, question: str | None, example: str) -> None:
+def _check_names(recipe: Recipe, question: str | None, example: dict[str, str]) -> None:
     """Labels to choose among are two at least; a model loses sight of very many names, or of long ones."""
     names = form.names(question)
     if recipe.takes_names == "labels" and len(names) < 2:

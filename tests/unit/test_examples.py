@@ -12,7 +12,8 @@ from bot.views import home as home_view
 from bot.views import modal as modal_view
 from db.models import Job
 from db.people import Preferences, Usage
-from tasks import recipes
+from tasks import recipes, understood
+from tasks.catalogue import LANGUAGES
 from tasks.prepare.stage import prepare
 from tasks.recipes.own import Own
 from tests import fakes
@@ -56,11 +57,19 @@ def test_the_forms_say_it_beside_a_missing_question(renamed):
         assert f"for example: {OURS} ask " in answer["errors"][modal_view.QUESTION]
 
 
+def assert_failure_shows_an_example(renamed, job: Job, recipe: str) -> None:
+    failed = the(renamed.engine, Job, job.id)
+    for language in LANGUAGES:
+        example = recipes.load().get(recipe).example_of(language, OURS)
+        assert example.startswith(f"{OURS} ")
+        assert example in understood.reason(language, failed)
+
+
 @pytest.mark.parametrize("recipe", ["classify", "extract"])
 def test_a_failure_for_want_of_names_says_it(renamed, recipe):
     job = accepted(renamed.engine, recipe=recipe, text=": A text.")
     prepare(renamed, job.id)
-    assert the(renamed.engine, Job, job.id).error_params["example"].startswith(f"{OURS} {recipe} ")
+    assert_failure_shows_an_example(renamed, job, recipe)
 
 
 def test_a_failure_for_want_of_a_question_says_it(renamed):
@@ -70,7 +79,7 @@ def test_a_failure_for_want_of_a_question_says_it(renamed):
         renamed.engine, recipe="ask", text="", thread_ts="1.0", material_ts="1.0", message_ts="9.0"
     )
     prepare(renamed, job.id)
-    assert the(renamed.engine, Job, job.id).error_params["example"].startswith(f"{OURS} ask ")
+    assert_failure_shows_an_example(renamed, job, "ask")
 
 
 def test_an_example_that_begins_with_something_else_stays(all_recipes):

@@ -7,7 +7,8 @@ import pytest
 from db import outcomes, preparing
 from db.models import Job, Post, Source, Step
 from db.states import JobState, Origin, PostKind, StepState
-from tasks import pipeline, recipes, slack
+from tasks import pipeline, recipes, slack, understood
+from tasks.catalogue import LANGUAGES
 from tasks.prepare import hold, stage
 from tasks.prepare.stage import prepare
 from tests import fakes
@@ -168,7 +169,9 @@ def test_a_thread_without_a_question_for_it_asks_for_one(resources, slack: Slack
     prepare(resources, job.id)
     code, params = outcome(resources, job)
     assert (code, params["recipe"]) == ("no_question", "ask")
-    assert params["example"]
+    failed = the(resources.engine, Job, job.id)
+    for language in LANGUAGES:
+        assert recipes.load().get("ask").example.of(language) in understood.reason(language, failed)
 
 
 def test_a_text_that_is_too_long_is_refused_with_both_numbers(resources):
