@@ -202,7 +202,7 @@ def router(resources: Resources) -> APIRouter:
         """The model servers with everybody's calls counted, and where your own analyses stand."""
         with _database(), session.reading(resources.engine) as reading:
             return line_view.line(
-                backends.every(reading),
+                backends.every(reading, resources.line.names),
                 backends.counts(reading, resources.clock()),
                 jobs.open_of(reading, TEAM, who, MOST_LISTED),
             )

@@ -53,7 +53,7 @@ class Metrics(Collector):
         up = GaugeMetricFamily("threadline_database_up", "Whether the database answered.")
         try:
             with session.reading(self._resources.engine) as reading:
-                counts = stats.counts(reading, self._resources.clock())
+                counts = stats.counts(reading, self._resources.line.names, self._resources.clock())
         except SQLAlchemyError:
             up.add_metric([], 0)
             return [up]

@@ -1,6 +1,6 @@
 """Model servers, as the line sees them: a limit, and whether to leave them alone for now."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,9 +72,10 @@ def answers_nobody(session: Session, backend: Backend, since: datetime) -> bool:
     return bool(session.scalar(waits)) and not (session.scalar(answered) or session.scalar(answering))
 
 
-def every(session: Session) -> list[Backend]:
-    """All of them, by name."""
-    return list(session.scalars(select(Backend).order_by(Backend.name)))
+def every(session: Session, names: Collection[str] | None = None) -> list[Backend]:
+    """All of them, by name, or those of `names`: a row outlives its server's place in the settings."""
+    wanted = select(Backend).order_by(Backend.name)
+    return list(session.scalars(wanted if names is None else wanted.where(Backend.name.in_(names))))
 
 
 def pause(

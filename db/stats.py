@@ -1,5 +1,6 @@
 """Counts over all rows, for metrics."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -7,24 +8,29 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from db import alerts, backends
-from db.models import Backend, Job, Post, Step
+from db.models import Job, Post, Step
 from db.states import PostState, StepState
 
 Rows = list[tuple[list[str], float]]
 Described = tuple[str, list[str], Rows]
 
 
-def counts(session: Session, now: datetime) -> dict[str, Described]:
-    """Each metric's help, label names, and its rows: label values with a number."""
+def counts(session: Session, servers: Collection[str], now: datetime) -> dict[str, Described]:
+    """Each metric's help, label names, and its rows: label values with a number. `servers` are those in the settings."""
+    serving = backends.every(session, servers)
     return {
         "jobs": ("Jobs kept, by state and cause of failure.", ["state", "error", "origin"], _jobs(session)),
         "steps": ("Model calls still to be made or being made.", ["backend", "state"], _steps(session)),
         "limit": (
             "The most calls in flight that a backend is given.",
             ["backend"],
-            _backends(session, "limit"),
+            [([each.name], each.limit) for each in serving],
         ),
-        "backend_failures": ("Failures in a row of a backend.", ["backend"], _backends(session, "failures")),
+        "backend_failures": (
+            "Failures in a row of a backend.",
+            ["backend"],
+            [([each.name], each.failures) for each in serving],
+        ),
         "tokens": ("Tokens of answered steps.", ["direction"], _tokens(session)),
         "answer_seconds_sum": (
             "Seconds from request to answer, summed over answered jobs.",
@@ -69,10 +75,6 @@ def _steps(session: Session) -> Rows:
         select(Step.backend, Step.state, func.count()).where(live).group_by(Step.backend, Step.state)
     )
     return [([backend, state.value], count) for backend, state, count in rows]
-
-
-def _backends(session: Session, column: str) -> Rows:
-    return [([backend.name], getattr(backend, column)) for backend in session.scalars(select(Backend))]
 
 
 def _tokens(session: Session) -> Rows:

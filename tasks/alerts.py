@@ -58,7 +58,7 @@ def look(resources: Resources, *, asked: bool = True) -> None:
     now = resources.clock()
     with session.reading(resources.engine) as reading:
         going_on = [one for one in alerts.open_ones(reading) if asked or one.cause != "no_sweep"]
-        states = [seen for seen in _states(reading, now) if _is_news(seen, going_on)]
+        states = [seen for seen in _states(reading, resources.line.names, now) if _is_news(seen, going_on)]
         reported = incidents.are_there(reading)
     by = ways(resources)
     opened: list[Alert | None] = []
@@ -81,9 +81,9 @@ def look(resources: Resources, *, asked: bool = True) -> None:
                 )
 
 
-def _states(reading: Session, now: datetime) -> list[Seen]:
+def _states(reading: Session, names: Collection[str], now: datetime) -> list[Seen]:
     seen = []
-    for backend in backends.every(reading):
+    for backend in backends.every(reading, names):
         if backends.is_out(backend):
             cause = "backend_out"
         elif backends.answers_nobody(reading, backend, now - FULL_FOR):

@@ -63,6 +63,11 @@ class Line:
     output_weight: float
     people: Mapping[str, Rank]
 
+    @property
+    def names(self) -> list[str]:
+        """Of all servers."""
+        return [server.name for server in self.servers]
+
     def server(self, name: str) -> Server | None:
         """The server of that name."""
         return next((server for server in self.servers if server.name == name), None)

@@ -36,7 +36,7 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
     resources = Resources(settings)
     try:
         # Read here, before any work: a broken recipe stops the start, not somebody's request.
-        servers = [server.name for server in resources.line.servers]
+        servers = resources.line.names
         log.info("starting", recipes=resources.recipes.names(), backends=servers)
         _declare(resources)
     except (RecipeError, BadLine) as error:

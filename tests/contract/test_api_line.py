@@ -1,5 +1,6 @@
 """Where an analysis stands, and `GET /api/line`: everybody's calls in numbers, and one's own analyses."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -84,8 +85,12 @@ def test_a_cancelled_analysis_has_left_the_line(door: Door) -> None:
 
 
 def test_the_model_servers(either_door: Door) -> None:
-    """By name, with everybody's calls; one whose lease ran out is at no server any more."""
+    """Those in the settings, by name, with everybody's calls; one whose lease ran out is at no server any more."""
+    fair = either_door.resources.line
+    both = tuple(replace(fair.servers[0], name=name) for name in ("main", "big"))
+    either_door.resources.__dict__["line"] = replace(fair, servers=both)
     declare(either_door, backends.Declared("main", 4), backends.Declared("big", 1, learned=True))
+    declare(either_door, backends.Declared("gone", 2))
     with session.transaction(either_door.resources.engine) as transaction:
         transaction.get_one(Backend, "big").trouble = "down"
     either_door.event(rig.mention())

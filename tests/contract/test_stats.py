@@ -9,15 +9,22 @@ from tests.fakes import LEASE, MINUTE, NOW, SECOND, accepted, declare, do, in_li
 
 
 def count(engine: sa.Engine, name: str, now=NOW) -> dict[tuple[str, ...], float]:
-    _, labels, rows = do(engine, stats.counts, now)[name]
+    _, labels, rows = do(engine, stats.counts, ["main"], now)[name]
     assert all(len(values) == len(labels) for values, _ in rows)
     return {tuple(values): number for values, number in rows}
 
 
 def test_an_empty_database_counts_nothing(engine: sa.Engine):
-    counted = do(engine, stats.counts, NOW)
+    counted = do(engine, stats.counts, ["main"], NOW)
     assert all(help_text.endswith(".") for help_text, _, _ in counted.values())
     assert {number for _, _, rows in counted.values() for _, number in rows} == {0}
+
+
+def test_a_server_that_is_in_the_settings_no_longer_has_no_limit(engine: sa.Engine):
+    for name in ("main", "gone"):
+        declare(engine, name=name)
+    for metric in ("limit", "backend_failures"):
+        assert count(engine, metric).keys() == {("main",)}
 
 
 def test_everything_is_counted_where_it_stands(engine: sa.Engine):

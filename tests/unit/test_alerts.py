@@ -1,6 +1,7 @@
 """What operators are told: one alert for each cause, kept up to date in Slack, and ended; once, whatever breaks."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -172,6 +173,19 @@ def test_a_server_that_is_away_is_told_once_and_once_when_it_is_back(resources, 
     clock.move(MINUTE)
     look_and_tell(resources)
     assert ["Over" in message for message in told(slack)] == [True, True]
+
+
+def test_a_server_that_was_taken_out_of_the_settings_is_no_trouble_any_more(resources, slack: Slack, clock):
+    for _ in range(2):
+        clock.move(MINUTE)
+        do(resources.engine, backends.pause, "main", "down", clock.now, None, MINUTE)
+    look_and_tell(resources)
+    assert ["Over" in message for message in told(slack)] == [False]
+    [other] = resources.line.servers
+    resources.__dict__["line"] = replace(resources.line, servers=(replace(other, name="new"),))
+    clock.move(alerts.STATES["backend_out"] + SECOND)
+    look_and_tell(resources)
+    assert "Over" in told(slack)[-1]
 
 
 def test_that_nothing_sweeps_is_told_by_those_who_deliver(resources, slack: Slack, clock):
