@@ -7,6 +7,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -48,9 +49,13 @@ def missing(reason: str) -> NoReturn:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """None of those that the system gives to connections: one of them might have it before its server starts."""
+    while True:
+        # Not of `random`, whose seed other tests may set.
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(condition: Callable[[], T], limit: float = 10, what: str = "the condition") -> T:
