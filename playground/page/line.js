@@ -5,7 +5,7 @@ import { h, fill } from "./dom.js";
 import { share } from "./share.js";
 import { displayName, seat } from "./store.js";
 import { duration, epoch } from "./time.js";
-import { t } from "./words.js";
+import { stateWord, t } from "./words.js";
 
 const ACTIVE = new Set(["received", "preparing", "waiting", "running", "answered"]);
 const SHOWN = 16;
@@ -50,7 +50,7 @@ function job(one) {
     h("div", { class: "grow" },
       h("div", { class: "job-line" }, h("strong", { class: "ellipsis" }, one.recipe ?? t("jobs")), h("span", { class: `faint ellipsis p${seat(one.user)}` }, h("span", { class: "who", "aria-hidden": "true" }), personOf(one)),
         h("span", { class: "job-time faint" }, since(one) ? duration(until - since(one)) : "")),
-      h("div", { class: "job-line small" }, h("span", { class: "job-state" }, state),
+      h("div", { class: "job-line small" }, h("span", { class: "job-state" }, stateWord(state)),
         state === "waiting" && Number.isInteger(one.ahead) && h("span", { class: "job-place" }, standing(one)),
         one.cause && h("span", { class: "faint ellipsis" }, one.cause),
         total > 1 && h("span", { class: "faint" }, `${one.steps_done ?? 0}/${total}`)),

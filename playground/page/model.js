@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { h, svg, fill } from "./dom.js";
 import { duration, epoch } from "./time.js";
-import { t } from "./words.js";
+import { stateWord, t } from "./words.js";
 
 const SECONDS = 60;
 const history = []; // {at, inFlight, waiting}
@@ -59,7 +59,7 @@ function list(calls) {
   return h("ol", { class: "calls" }, ...shown.map((one) => {
     const started = epoch(one.started ?? one.arrived);
     return h("li", { class: `call state-${one.state}` }, h("span", { class: "dot", "aria-hidden": "true" }),
-      h("span", { class: "job-state" }, one.state), h("span", { class: "faint grow ellipsis" }, t("tokens", { in: one.tokens_in ?? 0, out: one.tokens_out ?? 0 })),
+      h("span", { class: "job-state" }, stateWord(one.state)), h("span", { class: "faint grow ellipsis" }, t("tokens", { in: one.tokens_in ?? 0, out: one.tokens_out ?? 0 })),
       h("span", { class: "faint job-time" }, started && open.length ? duration(Date.now() / 1000 - started) : ""));
   }));
 }

@@ -27,6 +27,8 @@ const en = {
   flood: "Flood", floodWho: "Who floods the line", floodCount: "How many requests", floodSends: "asks at once:", flooded: "{name} sent {n}.",
   floodText: "Sends so many short texts to the bot as this person, directly. Let others ask meanwhile and watch them share the line.",
   jobs: "Requests", backend: "Backend", unknownState: "unknown", finished: "Finished",
+  s_received: "received", s_preparing: "preparing", s_waiting: "waiting", s_running: "running", s_answered: "answered", s_done: "done", s_failed: "failed", s_cancelled: "cancelled",
+  s_prefill: "reading", s_refused: "refused", s_gone: "closed by the client",
   model: "Model server", inFlight: "{n} of {slots} slots in use", waiting: "{n} waiting", paused: "paused", served: "{n} served", refused: "{n} refused", peak: "peak {n}",
   minute: "Calls in flight, last minute", calls: "Calls", noCalls: "No calls right now.", tokens: "{in} in, {out} out", modelOff: "The model server does not answer.", pausedHidden: "",
   misbehave: "Misbehave", misbehaveText: "Break something on purpose and watch what Threadline does.", faultSent: "Sent: {what}", endAll: "End all faults", ended: "All faults ended.",
@@ -64,6 +66,8 @@ const ko = {
   flood: "몰아치기", floodWho: "누가 몰아칠까요", floodCount: "요청 수", floodSends: "한꺼번에:", flooded: "{name} 님이 {n}개를 보냈습니다.",
   floodText: "이 사람으로 봇에게 짧은 글을 이만큼 바로 보냅니다. 그동안 다른 사람들도 묻게 하고 줄을 어떻게 나누는지 보세요.",
   jobs: "요청", backend: "백엔드", unknownState: "알 수 없음", finished: "끝난 요청",
+  s_received: "받음", s_preparing: "준비 중", s_waiting: "대기", s_running: "실행 중", s_answered: "답변됨", s_done: "완료", s_failed: "실패", s_cancelled: "취소됨",
+  s_prefill: "읽는 중", s_refused: "거절됨", s_gone: "요청한 쪽에서 닫음",
   model: "모델 서버", inFlight: "슬롯 {slots}개 중 {n}개 사용", waiting: "대기 {n}", paused: "일시 중지", served: "처리 {n}", refused: "거절 {n}", peak: "최고 {n}",
   minute: "최근 1분간 처리 중인 호출", calls: "호출", noCalls: "지금은 호출이 없습니다.", tokens: "입력 {in}, 출력 {out}", modelOff: "모델 서버가 응답하지 않습니다.", pausedHidden: "",
   misbehave: "고장 내기", misbehaveText: "일부러 고장 내고 Threadline이 어떻게 하는지 보세요.", faultSent: "보냄: {what}", endAll: "모든 고장 끝내기", ended: "모든 고장을 끝냈습니다.",
@@ -89,3 +93,6 @@ export function t(key, fields = {}) {
   const sentence = CATALOGUES[language][key] ?? en[key] ?? key;
   return sentence.replace(/\{(\w+)\}/g, (_, name) => fields[name] ?? "");
 }
+
+/** What state a request or a call is in; a state that has no words here is its own. */
+export const stateWord = (state) => CATALOGUES[language][`s_${state}`] ?? state;

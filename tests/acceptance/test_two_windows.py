@@ -114,3 +114,5 @@ def test_notes_forms_and_homes_are_seen_by_one(stack: Stack, windows: tuple[Any,
         page.locator(f"[data-channel={GENERAL}]").click()
         page.locator(f"#messages [data-ts='{ts}'] .thread-link").click()
         expect(page.locator("#thread-messages").filter(has_text=cancelled)).to_be_visible(timeout=PATIENCE_MS)
+    for page, state in ((ada, "cancelled"), (minji, "취소됨")):
+        expect(page.locator(".job-state").get_by_text(state, exact=True).first).to_be_visible()
