@@ -77,7 +77,9 @@ def _look(resources: Resources, language: str, order: Order, owner: Owner) -> To
             made = [rule for rule in rules.of_recipes(reading) if _is_shown(rule.scope, owner)]
             return Told(view.own_recipes(language, made, owner.team))
         if order.verb == "rules":
-            return Told(view.rules(language, rules.every(reading), backends.every(reading)))
+            counts = backends.counts(reading, now)
+            every = rules.every(reading), backends.every(reading), counts
+            return Told(view.rules(language, *every, owner.team))
         if order.verb == "audit":
             return Told(view.audit(language, rules.latest(reading, int(order.given.get("most", _LATEST)))))
         found, counts = activity.since(reading, now - _DAY), backends.counts(reading, now)

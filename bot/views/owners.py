@@ -8,8 +8,9 @@ from bot.owners.orders import named
 from db.activity import Activity
 from db.backends import Count
 from db.models import Backend, Change, Rule
-from db.rules import team_of
+from db.rules import EVERYONE, team_of, workspace
 from db.states import ENDED, JobState
+from tasks import rules as keys
 from tasks.catalogue import say
 from tasks.recipes import own
 
@@ -60,14 +61,58 @@ def stats(
     return text, [{"type": "section", "text": {"type": "mrkdwn", "text": text[:3000]}}, *charts]
 
 
-def rules(language: str, every: Sequence[Rule], servers: Sequence[Backend]) -> str:
-    """All rules and all pauses, a line each."""
-    lines = [f"• {named(rule.scope)} `{rule.key}` {_value(rule.value)}" for rule in every]
-    paused = [server for server in servers if server.paused_at is not None]
-    lines += [f"• `{server.name}` `pause` {_value(server.paused_words or '')}" for server in paused]
+def rules(
+    language: str,
+    every: Sequence[Rule],
+    servers: Sequence[Backend],
+    counts: Mapping[str, Count],
+    here: str | None,
+) -> str:
+    """All rules and all pauses, a line each, as the answer to the order said it; `here` is the reader's workspace."""
+    lines = [_rule(language, rule, here) for rule in every]
+    for server in servers:
+        if server.paused_at is not None:
+            waiting = counts[server.name].waiting
+            paused = say(language, "admin.paused", backend=server.name, waiting=waiting)
+            lines.append(_quoting(paused, server.paused_words))
     if not lines:
         return say(language, "admin.no_rules")
-    return "\n".join([say(language, "admin.rules"), *lines])
+    return "\n".join([say(language, "admin.rules"), *(f"• {line}" for line in lines)])
+
+
+def _rule(language: str, rule: Rule, here: str | None) -> str:
+    how = "on" if rule.value else "off"
+    ours = here is not None and rule.scope == workspace(here)
+    whom = say(language, "admin.here") if ours else named(rule.scope)
+    in_channel = rule.scope.startswith("channel:")
+    if rule.key.startswith(keys.RECIPE):
+        recipe = rule.key.removeprefix(keys.RECIPE)
+        key = f"admin.recipe_{how}_in" if in_channel else f"admin.recipe_{how}"
+        return say(language, key, recipe=recipe, channel=whom)
+    match rule.key:
+        case keys.ADMIN:
+            return say(language, "admin.admin_added", whom=whom)
+        case keys.BAN:
+            return say(language, "admin.banned", whom=whom)
+        case keys.ALLOW:
+            return say(language, "admin.listed" if rule.scope == EVERYONE else "admin.allowed", whom=whom)
+        case keys.GUESTS:
+            return say(language, "admin.guests_out")
+        case keys.DRAIN:
+            return _quoting(say(language, "admin.drained"), rule.value)
+        case keys.PRIORITY:
+            return say(language, "admin.priority", whom=whom, priority=rule.value)
+        case keys.REPLIES:
+            key = f"admin.replies_{how}_in" if in_channel else f"admin.replies_{how}"
+            return say(language, key, channel=whom)
+        case keys.REDACTION | keys.STREAMING:
+            return say(language, f"admin.{rule.key}_{how}", whom=whom)
+        case _:
+            return say(language, f"admin.{rule.key.replace('.', '_')}", whom=whom, most=rule.value)
+
+
+def _quoting(line: str, says: str | None) -> str:
+    return f"{line} “{says}”" if says else line
 
 
 def own_recipes(language: str, made: Sequence[Rule], here: str | None) -> str:
@@ -101,11 +146,6 @@ def audit(language: str, changes: Sequence[Change]) -> str:
         for change in changes
     ]
     return "\n".join([say(language, "admin.audit"), *lines])
-
-
-def _value(value: object) -> str:
-    # A group's members are what Slack told, not what was said.
-    return f"`{value}`" if value not in ("", True) and not isinstance(value, dict) else ""
 
 
 def _waits(language: str, activity: Activity) -> str:

@@ -221,10 +221,37 @@ def test_a_recipe_is_off_in_a_channel_or_everywhere(door: Door) -> None:
     assert "`summarize`" in ordered(door, "recipe off sumarize")
 
 
+def test_what_is_set_reads_as_it_did_when_it_was_set(door: Door) -> None:
+    """Every kind of rule."""
+    orders = (
+        "ban <@U1AA>",
+        "allow <@U2AA>",
+        "admins add <@U3AA>",
+        "quota everyone tokens 5000",
+        "quota <@U1AA> requests 3",
+        "priority <@U1AA> 1",
+        "recipe off translate",
+        "recipe on translate C1AA",
+        "redaction on",
+        "streaming off T2AA",
+        "replies on C1AA",
+        "replies off everyone",
+        "disallow guests",
+    )
+    answers = [ordered(door, order) for order in orders]
+    told = ordered(door, "rules").splitlines()
+    only_listed = say("en", "admin.listed")
+    assert told[0] == say("en", "admin.rules")
+    assert sorted(told[1:]) == sorted(f"• {line}" for line in [*answers, only_listed])
+    assert ordered(door, "drain Moving house.") in ordered(door, "rules")
+    assert "“Moving house.”" in ordered(door, "rules")
+
+
 def test_a_pause_is_among_what_is_set(door: Door) -> None:
     """With its message, until it is ended."""
     ordered(door, "pause main Back at noon.")
-    assert "• `main` `pause` `Back at noon.`" in ordered(door, "rules")
+    paused = say("en", "admin.paused", backend="main", waiting=0)
+    assert f"• {paused} “Back at noon.”" in ordered(door, "rules")
     ordered(door, "resume main")
     assert ordered(door, "rules") == say("en", "admin.no_rules")
 
@@ -232,7 +259,7 @@ def test_a_pause_is_among_what_is_set(door: Door) -> None:
 def test_redaction_is_switched_for_the_owner_s_workspace(door: Door) -> None:
     """Or for one by its id; taken back, the setting holds again. All of it is in the audit."""
     assert ordered(door, "redaction off") == say("en", "admin.redaction_off", whom="This workspace")
-    assert "`T1` `redaction` `False`" in ordered(door, "rules")
+    assert say("en", "admin.redaction_off", whom="This workspace") in ordered(door, "rules")
     assert ordered(door, "redaction on T2AA") == say("en", "admin.redaction_on", whom="`T2AA`")
     assert ordered(door, "redaction none") == say("en", "admin.redaction_none", whom="This workspace")
     assert ordered(door, "redaction none") == say("en", "admin.no_rule")
