@@ -58,7 +58,9 @@ def free_port() -> int:
             return port
 
 
-def wait_for(condition: Callable[[], T], limit: float = 10, what: str = "the condition") -> T:
+def wait_for(
+    condition: Callable[[], T], limit: float = 10, what: str = "the condition", pause: float = 0.02
+) -> T:
     """Asks again and again until `condition()` is true, and returns what it gave.
 
     Raises AssertionError naming `what` after `limit` seconds.
@@ -67,7 +69,7 @@ def wait_for(condition: Callable[[], T], limit: float = 10, what: str = "the con
     while not (answer := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {limit:g} s: {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
     return answer
 
 

@@ -1,32 +1,48 @@
 """The whole product, once with each pair of database, broker and transport."""
 
+import contextlib
 import pathlib
 from collections.abc import Iterator
 
 import pytest
 
-from tests import services
+from tests import order, services
 from tests.acceptance import stack as stacks
 
+_SHARED = pytest.StashKey[contextlib.ExitStack]()
 
-@pytest.fixture(scope="module", params=["sqlite-valkey-http", "postgresql-rabbitmq-socket"])
-def _running(
+
+@pytest.fixture(scope="session", params=order.PAIRS)
+def _shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[stacks.Stack]:
     folder: pathlib.Path = tmp_path_factory.mktemp("stack")
-    if request.param == "sqlite-valkey-http":
-        broker = request.getfixturevalue("valkey_url")
-        with stacks.running(
-            f"sqlite:///{folder / 'threadline.db'}", broker, folder, socket_mode=False
-        ) as running:
-            yield running
-        return
-    broker, server = request.getfixturevalue("rabbitmq_url"), request.getfixturevalue("postgres_url")
-    with (
-        services.postgres_database(server) as database,
-        stacks.running(database, broker, folder, socket_mode=True) as running,
-    ):
-        yield running
+    with contextlib.ExitStack() as held:
+        request.config.stash[_SHARED] = held
+        if request.param == "sqlite-valkey-http":
+            database = f"sqlite:///{folder / 'threadline.db'}"
+            broker = request.getfixturevalue("valkey_url")
+        else:
+            server = request.getfixturevalue("postgres_url")
+            database = held.enter_context(services.postgres_database(server))
+            broker = request.getfixturevalue("rabbitmq_url")
+        by_socket = request.param.endswith("socket")
+        yield held.enter_context(stacks.running(database, broker, folder, socket_mode=by_socket))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The stack ends with the last of its tests: idle, it would slow down all others."""
+    pair = order.pair(item.nodeid)
+    if pair and (nextitem is None or order.pair(nextitem.nodeid) != pair):
+        item.config.stash[_SHARED].close()
+
+
+@pytest.fixture(scope="module")
+def _running(_shared: stacks.Stack) -> Iterator[stacks.Stack]:
+    """As new for each file."""
+    yield _shared
+    _shared.renew()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The whole product as real processes, with a playground for its Slack and its model server."""
 
 import contextlib
+import io
 import json
 import os
 import pathlib
@@ -11,13 +12,24 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+from unittest import mock
 
 import httpx
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
+from bot.owners import command as owners
+from db import outcomes, session
+from db.models import Backend, Base, Job, Lane, Post, Step
+from db.states import OPEN, PostState, StepState
 from playground import server
 from playground.config import Config
-from tests import services
+from tasks import settings
+from tasks.resources import Resources
+from tests import fakes, services
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORKERS = ("prepare", "infer", "deliver", "beat")
@@ -48,8 +60,9 @@ class Stack:
     environment: dict[str, str]
     folder: pathlib.Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    # All that people and the model wrote in this stack's life.
+    # All that people and the model wrote, and how long each log was, since the stack was new or renewed.
     written: set[str] = field(default_factory=set)
+    logged: dict[str, int] = field(default_factory=dict)
 
     def start(self, name: str, *command: str) -> None:
         """Start a process; its log is `<name>.log`."""
@@ -75,9 +88,44 @@ class Stack:
         del self.processes[name]
         return code
 
+    def order(self, *words: str) -> tuple[int, str]:
+        """An owner's order as `python -m bot admin` carries it out, without its start: the exit code, and its words.
+
+        It rings nobody; the next sweep does.
+        """
+        with mock.patch.dict(os.environ, self.environment, clear=True):
+            resources = Resources(settings.load())
+        resources.__dict__["bell"] = fakes.Bell()
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said), capture_logs():
+                return owners.main(resources, words), said.getvalue()
+        finally:
+            resources.engine.dispose()
+
+    def kill_deliver(self) -> None:
+        """Kill the worker that delivers, and start another; what the dead one held is free as if its lease were over."""
+        self.stop("deliver", signal.SIGKILL)
+        with self.database() as transaction:
+            transaction.execute(sa.update(Lane).values(lease_until=datetime.now(UTC)))
+        self.start("deliver", "tasks", "deliver")
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[Session]:
+        """A transaction on the product's database."""
+        engine = session.connect(self.environment["DATABASE_URL"])
+        try:
+            with session.transaction(engine) as transaction:
+                yield transaction
+        finally:
+            engine.dispose()
+
     def logs(self) -> str:
-        """All that the processes wrote."""
-        return "\n".join(file.read_text(errors="replace") for file in sorted(self.folder.glob("*.log")))
+        """All that the processes wrote since the stack was new or renewed."""
+        files = sorted(self.folder.glob("*.log"))
+        return "\n".join(
+            file.read_bytes()[self.logged.get(file.name, 0) :].decode(errors="replace") for file in files
+        )
 
     def act(self, call: str, **body: Any) -> dict[str, Any]:
         """A person, or a fault: a control call of the playground that must succeed."""
@@ -121,7 +169,8 @@ class Stack:
     def wait(self, condition: Callable[[], Any], what: str, limit: float = ANSWER_SECONDS) -> Any:
         """Wait for a condition; with the logs' last lines when it does not come."""
         try:
-            return services.wait_for(condition, limit, what)
+            # A look is a request, which takes more than what is waited for when it is asked often.
+            return services.wait_for(condition, limit, what, pause=0.05)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.logs()[-6000:]}") from None
 
@@ -152,6 +201,63 @@ class Stack:
         at_once = {"tokens_per_second": 0, "prefill_tokens_per_second": 0, "first_token_seconds": 0}
         self.act("model", slots=16, answer="summary", **at_once)
 
+    def renew(self) -> None:
+        """Bring everything back to what it was at the start, for the next file of tests.
+
+        No log may hold a secret, or what people wrote.
+        """
+        for name in set(self.processes) - {*WORKERS, "web"}:
+            self.stop(name, signal.SIGKILL)
+        for name in WORKERS:
+            self.start_again(name, "tasks", name)
+        self.start_again("web", "bot")
+        self.wait(self.is_ready, "all is ready", 60)
+        self.clear()
+        self.wait(self._is_quiet, "nothing is left to do", 60)
+        leaks = self.leaks()
+        with self.database() as transaction:
+            for table in reversed(Base.metadata.sorted_tables):
+                if table.name != "backends":  # Workers declare them when they start.
+                    transaction.execute(table.delete())
+        self.act("reset")
+        self.written.clear()
+        self.logged = {file.name: file.stat().st_size for file in self.folder.glob("*.log")}
+        assert leaks == []
+
+    def _is_quiet(self) -> bool:
+        """End what is open, and pauses with it; whether nothing is left to call or to show."""
+        with self.database() as transaction:
+            transaction.execute(
+                sa.update(Backend).values(
+                    paused_at=None, paused_words=None, not_before=None, trouble=None, failures=0
+                )
+            )
+            for job in transaction.scalars(sa.select(Job.id).where(Job.state.in_(OPEN))).all():
+                outcomes.cancel(transaction, job, datetime.now(UTC))
+            running = sa.select(Step.id).where(Step.state == StepState.RUNNING).limit(1)
+            wanted = sa.select(Post.id).where(Post.state == PostState.WANTED).limit(1)
+            return not (transaction.scalar(running) or transaction.scalar(wanted))
+
+    def start_again(self, name: str, *command: str) -> None:
+        """Start a process, unless it runs."""
+        if name in self.processes and self.processes[name].poll() is not None:
+            self.stop(name)
+        if name not in self.processes:
+            self.start(name, *command)
+
+    def is_ready(self) -> bool:
+        """Whether every process runs and answers."""
+        for name, process in self.processes.items():
+            assert process.poll() is None, f"{name} ended: {self.logs()[-3000:]}"
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(self.web + "/readyz", timeout=5) as response,
+        ):
+            if set(json.load(response).values()) != {"ok"}:
+                return False
+            return not self.environment["SLACK_APP_TOKEN"] or self.look("state")["sockets"] > 0
+        return False
+
 
 def kind_of(message: dict[str, Any]) -> str | None:
     """What the bot meant a message to be, by its metadata."""
@@ -167,7 +273,7 @@ def running(
     *,
     socket_mode: bool,
     before: Callable[[str], None] | None = None,
-    **settings: str,
+    **more: str,
 ) -> Iterator[Stack]:
     """Start everything, wait until it is ready, and end it all afterwards. `before` gets the playground's address.
 
@@ -199,7 +305,7 @@ def running(
         "API_TOKENS": f"acceptance:{API_TOKEN},other:{OTHER_TOKEN}",
         "PORT": str(port),
         "PYTHONWARNINGS": "ignore::Warning:celery.platforms",
-        **settings,
+        **more,
     }
     config = Config(
         port=play_port,
@@ -218,7 +324,7 @@ def running(
             for worker in WORKERS:
                 stack.start(worker, "tasks", worker)
             stack.start("web", "bot")
-            stack.wait(lambda: _ready(stack, socket_mode), "web is ready", 60)
+            stack.wait(stack.is_ready, "web is ready", 60)
             yield stack
         finally:
             for name in list(stack.processes):
@@ -230,13 +336,3 @@ def running(
                 except subprocess.TimeoutExpired:
                     stack.stop(name, signal.SIGKILL)
         assert stack.leaks() == []
-
-
-def _ready(stack: Stack, socket_mode: bool) -> bool:
-    for name, process in stack.processes.items():
-        assert process.poll() is None, f"{name} ended: {stack.logs()[-3000:]}"
-    with contextlib.suppress(OSError), urllib.request.urlopen(stack.web + "/readyz", timeout=5) as response:
-        if set(json.load(response).values()) != {"ok"}:
-            return False
-        return not socket_mode or stack.look("state")["sockets"] > 0
-    return False

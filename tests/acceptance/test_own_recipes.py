@@ -7,7 +7,7 @@ import pytest
 
 from bot.views import own_recipe as view
 from tests.acceptance.stack import ADA, GENERAL, LEO, MINJI, Stack
-from tests.acceptance.test_owners import ask, ordered
+from tests.acceptance.test_owners import ask
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -19,11 +19,11 @@ TEXT = "The lighthouse keeper wrote a diary. It rained for nine days. The ship c
 @pytest.fixture
 def owned(stack: Stack) -> Iterator[Stack]:
     """Ada is an owner, and the model says what it was told to do."""
-    assert ordered(stack, "admins", "add", ADA)[0] == 0
+    assert stack.order("admins", "add", ADA)[0] == 0
     stack.act("model", answer="instructions")
     yield stack
-    ordered(stack, "recipe", "delete", "haiku", "T0PLAY")
-    ordered(stack, "admins", "remove", ADA)
+    stack.order("recipe", "delete", "haiku", "T0PLAY")
+    stack.order("admins", "remove", ADA)
 
 
 def form(stack: Stack, words: str, user: str = ADA) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_errors_stay_in_the_form_until_they_are_mended(owned: Stack) -> None:
 def test_a_request_in_line_is_answered_as_it_was_asked(owned: Stack) -> None:
     """Whatever the owners change or take back while it waits."""
     made(owned)
-    assert ordered(owned, "pause", "main")[0] == 0
+    assert owned.order("pause", "main")[0] == 0
     first = ask(owned, LEO, f"haiku {TEXT}")
     owned.wait(lambda: owned.replies(GENERAL, first, "card"), "the first has its card")
     opened = form(owned, "edit haiku")
@@ -83,9 +83,9 @@ def test_a_request_in_line_is_answered_as_it_was_asked(owned: Stack) -> None:
     assert submit(owned, opened, instructions=SONG) == {}
     second = ask(owned, MINJI, f"haiku {TEXT}")
     owned.wait(lambda: owned.replies(GENERAL, second, "card"), "the second has its card")
-    assert ordered(owned, "recipe", "list")[1].count("haiku") == 1
+    assert owned.order("recipe", "list")[1].count("haiku") == 1
     owned.act("command", user=ADA, channel=GENERAL, command="/analyze", text="admin recipe delete haiku")
-    assert ordered(owned, "resume", "main")[0] == 0
+    assert owned.order("resume", "main")[0] == 0
 
     assert POEM in owned.answer(GENERAL, first)["text"]
     assert SONG in owned.answer(GENERAL, second)["text"]

@@ -9,7 +9,7 @@ from tests.acceptance.stack import ADA, GENERAL, LEO, MINJI, ROOT, Stack
 SOYEON = "U0SOYEON"
 
 
-def ordered(stack: Stack, *words: str) -> tuple[int, str]:
+def at_terminal(stack: Stack, *words: str) -> tuple[int, str]:
     """An order at a terminal: its exit code, and what it says."""
     ended = subprocess.run(
         [sys.executable, "-m", "bot", "admin", *words],
@@ -35,12 +35,12 @@ def card(stack: Stack, ts: str) -> str:
 
 def test_a_pause_tells_those_who_wait_and_resume_serves_them(stack: Stack) -> None:
     """The owners' words are on the card, nothing is called meanwhile, and the request keeps its place."""
-    assert ordered(stack, "pause", "main", "Back", "at", "noon.")[0] == 0
+    assert at_terminal(stack, "pause", "main", "Back", "at", "noon.")[0] == 0
     ts = ask(stack, ADA, "The meeting began late. It ended early.")
     stack.wait(lambda: "Back at noon." in card(stack, ts), "the card tells the owners' words")
     assert stack.replies(GENERAL, ts, "result") == []
 
-    assert ordered(stack, "resume", "main")[0] == 0
+    assert at_terminal(stack, "resume", "main")[0] == 0
 
     stack.answer(GENERAL, ts)
     stack.wait(lambda: "Back at noon." not in card(stack, ts), "the card is done")
@@ -48,32 +48,32 @@ def test_a_pause_tells_those_who_wait_and_resume_serves_them(stack: Stack) -> No
 
 def test_a_drain_turns_people_away_in_words(stack: Stack) -> None:
     """A mention that was not taken gets a word for its person's eyes only; afterwards all goes on."""
-    ordered(stack, "drain", "We", "are", "moving.")
+    stack.order("drain", "We", "are", "moving.")
     ask(stack, LEO, "Not now.")
     stack.wait(lambda: "We are moving." in str(stack.look("ephemerals", user=LEO)), "Leo is told")
 
-    assert ordered(stack, "drain", "off")[0] == 0
+    assert stack.order("drain", "off")[0] == 0
 
     stack.answer(GENERAL, ask(stack, LEO, "Now the text is taken. It is short."))
 
 
 def test_an_admin_made_at_the_terminal_gives_orders_in_slack(stack: Stack) -> None:
     """Both share the rules and the audit; whoever is none is refused."""
-    assert ordered(stack, "admins", "add", ADA)[0] == 0
+    assert stack.order("admins", "add", ADA)[0] == 0
     command = {"channel": GENERAL, "command": "/analyze"}
 
     stack.act("command", user=ADA, text=f"admin ban {MINJI}", **command)
     refused = stack.act("command", user=LEO, text="admin audit", **command)
 
     assert "Only admins" in str(refused["ack"])
-    assert f"ban {MINJI}" in ordered(stack, "audit")[1]
+    assert f"ban {MINJI}" in stack.order("audit")[1]
     stack.act("command", user=ADA, text="admin stats", **command)
     stack.wait(
         lambda: "data_visualization" in str(stack.look("ephemerals", user=ADA)),
         "Ada sees the chart",
     )
-    assert ordered(stack, "unban", MINJI) == (0, f"{MINJI} may use Threadline again.\n")
-    assert ordered(stack, "admins", "remove", ADA)[0] == 0
+    assert stack.order("unban", MINJI) == (0, f"{MINJI} may use Threadline again.\n")
+    assert stack.order("admins", "remove", ADA)[0] == 0
 
 
 def test_a_plain_reply_goes_on_where_the_owners_allow_it(stack: Stack) -> None:
@@ -81,7 +81,7 @@ def test_a_plain_reply_goes_on_where_the_owners_allow_it(stack: Stack) -> None:
     ts = ask(stack, ADA, "The ferry sails on Monday. It returns on Friday.")
     stack.answer(GENERAL, ts)
     stack.say(ADA, GENERAL, "This is said before the order.", thread_ts=ts)
-    code, told = ordered(stack, "replies", "on", GENERAL)
+    code, told = stack.order("replies", "on", GENERAL)
     assert (code, GENERAL in told) == (0, True)
 
     stack.say(LEO, GENERAL, "Only the person who asked goes on.", thread_ts=ts)
@@ -89,30 +89,30 @@ def test_a_plain_reply_goes_on_where_the_owners_allow_it(stack: Stack) -> None:
 
     stack.answer(GENERAL, ts, 2)
     assert len(stack.replies(GENERAL, ts, "card")) == 2
-    assert ordered(stack, "replies", "off", GENERAL)[0] == 0
+    assert stack.order("replies", "off", GENERAL)[0] == 0
 
 
 def test_groups_and_guests(stack: Stack) -> None:
     """Only members of a group are answered, and no guests; the others read why, under their message."""
-    assert ordered(stack, "allow", "S0RESEARCH")[0] == 0
+    assert stack.order("allow", "S0RESEARCH")[0] == 0
     outside = ask(stack, LEO, "Leo is in no group. Nobody told him.")
     stack.wait(lambda: stack.replies(GENERAL, outside, "failure"), "Leo is told")
     inside = ask(stack, ADA, "Ada is in the group. She asks.")
     stack.answer(GENERAL, inside)
-    assert ordered(stack, "allow", "everyone")[0] == 0
-    assert ordered(stack, "allow", "S0NOBODY")[0] == 1
+    assert stack.order("allow", "everyone")[0] == 0
+    assert stack.order("allow", "S0NOBODY")[0] == 1
 
-    assert ordered(stack, "disallow", "guests")[0] == 0
+    assert stack.order("disallow", "guests")[0] == 0
     stack.act("user", user=SOYEON, guest=True)
     kept_out = ask(stack, SOYEON, "A guest asks. She is new.")
     stack.wait(lambda: stack.replies(GENERAL, kept_out, "failure"), "the guest is told")
-    assert ordered(stack, "allow", "guests")[0] == 0
+    assert stack.order("allow", "guests")[0] == 0
     stack.act("user", user=SOYEON, guest=False)
 
 
 def test_exit_codes_for_scripts(stack: Stack) -> None:
     """1: not possible, 2: no order."""
-    assert ordered(stack, "resume", "main")[0] == 1
-    assert ordered(stack, "replies", "on")[0] == 1
-    assert ordered(stack, "pause")[0] == 2
-    assert ordered(stack)[0] == 2
+    assert at_terminal(stack, "resume", "main")[0] == 1
+    assert at_terminal(stack, "replies", "on")[0] == 1
+    assert at_terminal(stack, "pause")[0] == 2
+    assert at_terminal(stack)[0] == 2

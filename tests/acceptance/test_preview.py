@@ -1,6 +1,5 @@
 """The answer while the model writes it: on the card, in the person's language, whatever becomes of the worker."""
 
-import signal
 from typing import Any
 
 import pytest
@@ -12,8 +11,8 @@ pytestmark = pytest.mark.timeout(300)
 
 ENGLISH = "The lighthouse keeper wrote a diary. It rained for nine days. The ship came on a Sunday. " * 4
 KOREAN = "등대지기는 일기를 썼다. 아흐레 동안 비가 내렸다. 배는 일요일에 왔다. 모두가 노래했다. " * 4
-# A lane's lease (tasks.deliver.once), a sweep, and time to spare on a busy machine.
-AFTER_A_DEATH = 90.0
+# A worker's start, a sweep, and time to spare on a busy machine.
+AFTER_A_DEATH = 60.0
 
 
 def previews(stack: Stack, ts: str, language: str) -> list[str]:
@@ -54,8 +53,7 @@ def test_a_worker_killed_in_the_middle_of_a_preview_leaves_one_card_and_one_answ
     before = len(edits(stack))
     stack.act("faults/slack", method="chat.update", kind="time_out_after", seconds=30, channel=GENERAL)
     stack.wait(lambda: len(edits(stack)) > before, "an edit that Slack does not confirm")
-    stack.stop("deliver", signal.SIGKILL)
-    stack.start("deliver", "tasks", "deliver")
+    stack.kill_deliver()
     stack.wait(lambda: stack.replies(GENERAL, ts, "result"), "the answer", AFTER_A_DEATH)
     stack.wait(lambda: not previews(stack, ts, "en"), "the card without a preview", AFTER_A_DEATH)
     assert [len(stack.replies(GENERAL, ts, kind)) for kind in ("card", "result")] == [1, 1]

@@ -17,7 +17,6 @@ from tasks import actions, recipes
 from tasks.catalogue import say
 from tests.acceptance import browsing
 from tests.acceptance.stack import GENERAL, LEO, Stack
-from tests.acceptance.test_owners import ordered
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -144,7 +143,7 @@ class Walk:
 @pytest.mark.parametrize(("user", "language"), WALKERS)
 def test_every_button_field_and_word_is_walked(stack: Stack, browser: Any, user: str, language: str) -> None:
     """What is pressed does what it says, in both languages, and nothing that is offered is left out."""
-    ordered(stack, "admins", "add", user)
+    stack.order("admins", "add", user)
     errors: list[str] = []
     with browsing.opened(browser, f"{stack.play.url}/#user={user}&at={GENERAL}", errors) as page:
         walk = Walk(page, stack, user, language)
