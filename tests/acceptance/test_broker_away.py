@@ -25,12 +25,19 @@ def broker(request: pytest.FixtureRequest) -> Iterator[services.Server]:
         yield server
 
 
-@pytest.fixture
-def stack(broker: services.Server, tmp_path: pathlib.Path) -> Iterator[Stack]:
-    url = f"sqlite:///{tmp_path / 'threadline.db'}"
-    with stacks.running(url, broker.url, tmp_path, socket_mode=False) as running:
-        running.clear()
+@pytest.fixture(scope="module")
+def _running(broker: services.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder: pathlib.Path = tmp_path_factory.mktemp("stack")
+    url = f"sqlite:///{folder / 'threadline.db'}"
+    with stacks.running(url, broker.url, folder, socket_mode=False) as running:
         yield running
+
+
+@pytest.fixture
+def stack(_running: Stack) -> Stack:
+    _running.renew()
+    _running.clear()
+    return _running
 
 
 def empty(broker: services.Server) -> None:
