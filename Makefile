@@ -6,8 +6,9 @@ BIN := .venv/bin
 ARGS ?=
 export PYTHON
 
-# Two files of tests at a time, those that take longest first; ARGS="-n 0" for one after the other.
-AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
+# Three files of tests at a time, those that take longest first (tests/order.py), also on two cores: tests of the whole
+# product wait more than they work. ARGS="-n 0" for one after the other.
+AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test coverage lint format bench chaos docs pictures lock
