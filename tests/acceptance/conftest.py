@@ -35,7 +35,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """The stack ends with the last of its tests: idle, it would slow down all others."""
     pair = order.pair(item.nodeid)
     if pair and (nextitem is None or order.pair(nextitem.nodeid) != pair):
-        item.config.stash[_SHARED].close()
+        # Where a server is missing, none was started.
+        item.config.stash.get(_SHARED, contextlib.ExitStack()).close()
 
 
 @pytest.fixture(scope="module")
