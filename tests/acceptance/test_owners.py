@@ -81,6 +81,7 @@ def test_a_plain_reply_goes_on_where_the_owners_allow_it(stack: Stack) -> None:
     ts = ask(stack, ADA, "The ferry sails on Monday. It returns on Friday.")
     stack.answer(GENERAL, ts)
     stack.say(ADA, GENERAL, "This is said before the order.", thread_ts=ts)
+    stack.wait(lambda: not stack.look("state")["events_under_way"], "it was heard")
     code, told = stack.order("replies", "on", GENERAL)
     assert (code, GENERAL in told) == (0, True)
 
