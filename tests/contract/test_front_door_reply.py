@@ -191,6 +191,8 @@ def test_whoever_may_not_ask_is_told(migrated_url: str) -> None:
         with rig.opened(migrated_url, admins=OWNER, slack_api_url=api) as door:
             answered(door)
             ordered(door, "drain Moving.")
+            for _order in range(2):
+                assert b"user=U0OWNER" in slack.next().body, "Slack is asked for an owner's language"
             assert asked(door, said()) is None
             heard = json.loads(slack.next().body)
     assert heard["text"] == say("en", "error.draining", says="Moving.")

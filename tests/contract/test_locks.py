@@ -122,12 +122,13 @@ def test_freeing_calls_does_not_cross_who_delivers_one_card_after_the_other(post
     shown, freed = (in_line(engine, requester=who, thread_ts="1.0") for who in ("UZOE", "UANNA"))
     for _ in range(2):
         assert do(engine, line.claim, "main", NOW, LEASE) is not None
-    lane = posts.slack_lane("C1")
-    work = do(engine, posts.claim, lane, NOW, LEASE)
+    work = do(engine, posts.claim, posts.slack_lane("C1"), NOW, LEASE)
     assert work is not None
     assert work.job.id == shown.id
     with ThreadPoolExecutor(1) as pool, session.transaction(engine) as delivering:
         # What tasks.deliver does between two cards, with the sweep in the middle.
+        lane = posts.held_lane(delivering, work)
+        assert lane is not None
         posts.shown(delivering, work, "1.0", "C1", "digest", NOW)
         freeing = pool.submit(do, engine, leases.free_dead, NOW + LEASE, 3)
         until(lambda: blocked(engine, freeing))
@@ -135,7 +136,7 @@ def test_freeing_calls_does_not_cross_who_delivers_one_card_after_the_other(post
         delivering.commit()
         assert freeing.result(timeout=20) == ["main"]
     assert {the(engine, Job, job.id).state for job in (shown, freed)} == {JobState.WAITING}
-    assert do(engine, posts.is_due, lane, NOW + LEASE)
+    assert do(engine, posts.is_due, lane.name, NOW + LEASE)
 
 
 def test_a_stream_that_was_edited_does_not_cross_a_call_of_its_job(postgres_engine: sa.Engine):
