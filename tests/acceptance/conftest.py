@@ -43,7 +43,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def _running(_shared: stacks.Stack) -> Iterator[stacks.Stack]:
     """As new for each file."""
     yield _shared
-    _shared.renew()
+    if _shared.processes:  # Else this was its last file, and it has ended.
+        _shared.renew()
 
 
 @pytest.fixture
