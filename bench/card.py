@@ -100,11 +100,12 @@ def _case(
     rooms = threads(running)
     ours, theirs = Seen(), Seen()
     door = f"{running.web}/slack/events"
-    our_cards(running, ask(seed, door, rooms, waiting))
+    fill_line(seed, running, rooms, waiting)
     for _ in range(blocks):
         with _again_and_again(lambda: ours.stops.append(_stop(running))):
             asked = ask(seed, door, rooms, RATE * seconds // blocks)
         ours.add(asked, our_cards(running, asked))
+        all_prepared(running)
         with _again_and_again(lambda: theirs.stops.append(_close(running))):
             asked = ask(seed, f"{bare}/slack/events", rooms, RATE * seconds // blocks)
         theirs.add(asked, _their_cards(running, rooms, asked))
@@ -131,6 +132,22 @@ def ask(seed: random.Random, url: str, rooms: Threads, requests: int, rate: floa
         body = events.mention(seed, user, channel, stamps[-1], events.text(seed), thread)
         content.append(load.request(url, body, events.headers(body)))
     return dict(zip(stamps, load.steady(url, content, rate), strict=True))
+
+
+def fill_line(seed: random.Random, running: product.Product, rooms: Threads, waiting: int) -> None:
+    """Let so many requests wait in line, and nothing else be under way."""
+    our_cards(running, ask(seed, f"{running.web}/slack/events", rooms, waiting))
+    all_prepared(running)
+
+
+def all_prepared(running: product.Product) -> None:
+    """Wait until every text that was sent stands in line."""
+
+    def stand_in_line() -> bool:
+        time.sleep(0.2)
+        return not running.count(JobState.RECEIVED, JobState.PREPARING)
+
+    services.wait_for(stand_in_line, WITHIN, "all texts are prepared")
 
 
 def our_cards(running: product.Product, asked: Asked) -> Cards:

@@ -56,7 +56,7 @@ def section(data: Data, about: Data, pictures: pathlib.Path) -> str:
         about,
         f"Signed mentions in {data['channels']} channels, {data['rate']} a second by a fixed schedule for {data['seconds']} s to "
         f"each side, in {data['blocks']} blocks in turns, while all slots are taken by long answers and the line grows "
-        f"(waiting at the end: {left}). All processes and the stand-ins share the machine's cores. A card is seen when "
+        f"(waiting at the end: {left}); before each, all texts of the one before are prepared. All processes and the stand-ins share the machine's cores. A card is seen when "
         f"Slack's stand-in has it; its clock starts when the request was due.{shared} Threadline's stands in the database first and is "
         "posted by another process; beside it a Bolt app that posts a line right from its listener and keeps nothing.",
         markdown.table(["database", "", *times, "refused", "generator late, p99"], cards),
@@ -82,7 +82,7 @@ def rates(data: Data, about: Data, pictures: pathlib.Path) -> str:
     return markdown.section(
         "How many requests a second show their cards in time",
         about,
-        f"As above: mentions in {data['channels']} channels for {data['seconds']} s at each rate, one rate after the other, with "
+        f"As above: mentions in {data['channels']} channels for {data['seconds']} s at each rate, one rate after the other and all texts prepared before each, with "
         f"a full line and {data['waiting']:,} in it at the start; nothing of what waits is answered meanwhile. Beside the times stand the milliseconds of "
         "a core that each process took for a request until the last card was there, the edits of cards in line and the stand-ins for Slack and the model "
         f"(playground) included, and how many of the machine's {about['machine']['cores']} cores all of it kept busy: "

@@ -30,10 +30,10 @@ def measure(seed: random.Random, say: Say, *, quick: bool) -> dict[str, Any]:
             product.warm_up(running, seed)
             running.act("model", **card.SLOW)
             threads = card.threads(running)
-            door = f"{running.web}/slack/events"
-            card.our_cards(running, card.ask(seed, door, threads, waiting))
+            card.fill_line(seed, running, threads, waiting)
             for rate in rates:
                 case = _case(seed, running, threads, rate, seconds)
+                card.all_prepared(running)
                 say(f"  {rate:>3} a second: card p95 {case['p95'] * 1000:6.0f} ms, {case['cores']:.2f} cores")
                 cases.append({"database": database, **case})
     return {"seconds": seconds, "waiting": waiting, "channels": card.CHANNELS, "cases": cases}

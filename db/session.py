@@ -31,15 +31,21 @@ PERSISTENCE = timedelta(seconds=30)
 
 
 def connect(
-    url: str, pool_size: int = 20, patience: timedelta = PATIENCE, *, silence: timedelta | None = None
+    url: str,
+    pool_size: int = 20,
+    patience: timedelta = PATIENCE,
+    *,
+    silence: timedelta | None = None,
+    asks_every: timedelta | None = None,
 ) -> sa.Engine:
     """An engine for `url`; opens no connection yet, so it may be made before a fork and used after it.
 
     Waits `patience` for locks and connections, and `silence` for a server's answer: by default a little longer.
+    SQLite is asked for its write lock `asks_every` so often; by default the more often the less patience there is.
     Parameters are hidden from errors: they are what people wrote (I10).
     """
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return _connect_sqlite(url, pool_size, patience)
+        return _connect_sqlite(url, pool_size, patience, asks_every or patience / 10_000)
     return postgresql.connect(url, pool_size, patience, silence=silence)
 
 
@@ -127,7 +133,7 @@ def add_if_missing(session: Session, row: Base) -> bool:
     return True
 
 
-def _connect_sqlite(url: str, pool_size: int, patience: timedelta) -> sa.Engine:
+def _connect_sqlite(url: str, pool_size: int, patience: timedelta, asks_every: timedelta) -> sa.Engine:
     path = sa.make_url(url).database
     if path:
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -155,18 +161,18 @@ def _connect_sqlite(url: str, pool_size: int, patience: timedelta) -> sa.Engine:
         if connection.get_execution_options().get("reading", False):
             connection.exec_driver_sql("BEGIN")
         else:
-            _begin_immediate(connection, patience)
+            _begin_immediate(connection, patience, asks_every)
 
     return engine
 
 
-def _begin_immediate(connection: sa.Connection, patience: timedelta) -> None:
-    """Take SQLite's write lock. Whoever has less patience asks more often, and so is served before others.
+def _begin_immediate(connection: sa.Connection, patience: timedelta, asks_every: timedelta) -> None:
+    """Take SQLite's write lock. Whoever asks more often is served before others.
 
-    With 2 s that is every 0.2 ms: the front door, where Slack waits 3 s, goes before workers, which ask every
-    3 ms. SQLite's own waiting sleeps longer the longer it has waited, up to 100 ms: there the front door lost.
+    With 2 s of patience that is every 0.2 ms: the front door, where Slack waits 3 s, goes before workers.
+    SQLite's own waiting sleeps longer the longer it has waited, up to 100 ms: there the front door lost.
     """
-    pause = patience.total_seconds() / 10_000
+    pause = asks_every.total_seconds()
     until = time.monotonic() + patience.total_seconds()
     cursor = connection.connection.cursor()
     cursor.execute("PRAGMA busy_timeout=0")

@@ -50,9 +50,12 @@ class Resources:
         settings: Settings,
         clock: Callable[[], datetime] = utcnow,
         patience: timedelta = session.PATIENCE,
+        asks_every: timedelta | None = None,
     ) -> None:
         self.settings = settings
         self.patience = patience
+        # How often SQLite is asked for its write lock (db.session.connect).
+        self.asks_every = asks_every
         self.stopping = Stopping(clock)
         # Ends the process when it is frozen in the middle of a claim; a worker starts it (tasks.worker).
         self.deadman = Deadman()
@@ -69,7 +72,7 @@ class Resources:
     @functools.cached_property
     def engine(self) -> sa.Engine:
         """The database."""
-        return session.connect(self.settings.database_url, patience=self.patience)
+        return session.connect(self.settings.database_url, patience=self.patience, asks_every=self.asks_every)
 
     @functools.cached_property
     def heartbeats(self) -> sa.Engine:

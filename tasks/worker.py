@@ -27,13 +27,16 @@ log = structlog.get_logger()
 # A release that runs beside the workers (`honcho start`), or a database that starts with them, gets this long.
 DATABASE_WITHIN = timedelta(seconds=60)
 
+# SQLite has one write lock and no queue for it: after acknowledgements (`web`) come cards, and texts last.
+ASKS_EVERY = {"deliver": timedelta(milliseconds=1), "prepare": timedelta(milliseconds=20)}
+
 # For bells that are not sent yet when the worker ends: the calls that it gave back.
 FLUSH = timedelta(seconds=2)
 
 
 def run(celery: Celery, process: str, settings: Settings) -> int:
     """Work until told to stop; 2: a recipe or the line file is wrong, 1: no database."""
-    resources = Resources(settings)
+    resources = Resources(settings, asks_every=ASKS_EVERY.get(process))
     try:
         # Read here, before any work: a broken recipe stops the start, not somebody's request.
         servers = resources.line.names

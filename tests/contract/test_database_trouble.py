@@ -1,6 +1,7 @@
 """Deadlocks, cut connections, a frozen server, a busy or full disk: tried again where that is safe, else said."""
 
 import os
+import pathlib
 import signal
 import threading
 from collections.abc import Iterator
@@ -10,13 +11,15 @@ from datetime import timedelta
 import psycopg
 import pytest
 import sqlalchemy as sa
+from celery import Celery
 
 from db import leases, line, outcomes, postgresql, session
 from db.models import Job, Step
 from db.states import JobState
+from tasks import worker
 from tasks.catalogue import say
 from tests import front_door_rig as rig
-from tests.fakes import LEASE, NOW, accepted, at_once, declare, do, in_line, rows, the
+from tests.fakes import LEASE, NOW, accepted, at_once, declare, do, in_line, rows, settings, the
 from tests.front_door_rig import Door
 
 either_door = rig.either_door
@@ -216,3 +219,40 @@ def test_a_full_disk_takes_no_answer_and_loses_none(sqlite_engine: sa.Engine) ->
     assert [step.answer for step in rows(sqlite_engine, Step)] == [""]
     session.persist(sqlite_engine, record)
     assert [len(step.answer) for step in rows(sqlite_engine, Step)] == [110_000]
+
+
+@pytest.mark.parametrize("asks_every", [timedelta(milliseconds=1), timedelta(milliseconds=20), None])
+def test_sqlite_is_asked_for_its_lock_as_often_as_was_said(
+    sqlite_engine: sa.Engine, asks_every: timedelta | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default a ten-thousandth of the patience; nobody goes before others all the time, so no pause is like another."""
+    waiting = session.connect(url_of(sqlite_engine), patience=timedelta(seconds=20), asks_every=asks_every)
+    slept: list[float] = []
+    with sqlite_engine.connect() as holder:
+        holder.begin()
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) == 9:
+                holder.rollback()
+
+        monkeypatch.setattr(session.time, "sleep", sleep)
+        with session.transaction(waiting) as transaction:
+            transaction.connection()
+    waiting.dispose()
+    usual = (asks_every or timedelta(milliseconds=2)).total_seconds()
+    assert len(set(slept)) == 9
+    assert all(usual / 2 <= pause <= usual * 3 / 2 for pause in slept)
+
+
+@pytest.mark.parametrize("process", ["deliver", "infer", "prepare"])
+def test_a_card_goes_before_calls_and_they_before_texts(
+    process: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    database = f"sqlite:///{tmp_path / 'threadline.db'}"
+    monkeypatch.setattr(worker, "_declare", lambda resources: made.append(resources.asks_every) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        worker.run(Celery(), process, settings(database_url=database))
+    every = dict(zip(("deliver", "infer", "prepare"), (1, None, 20), strict=True))[process]
+    assert made == [every and timedelta(milliseconds=every)]
