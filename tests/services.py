@@ -4,6 +4,7 @@ A missing server skips its tests on a laptop and fails them in CI (`need`).
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
 import pwd
@@ -48,11 +49,17 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+# Each process that runs tests counts on within a part of its own: a port is given to one, before its server has it.
+_PART = 2_000
+_FIRST = 10_000 + _PART * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10)
+# Not of `random`, whose seed tests set.
+_counted = itertools.count(secrets.randbelow(_PART))
+
+
 def free_port() -> int:
     """None of those that the system gives to connections: one of them might have it before its server starts."""
     while True:
-        # Not of `random`, whose seed other tests may set.
-        port = 10_000 + secrets.randbelow(20_000)
+        port = _FIRST + next(_counted) % _PART
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", port))
             return port

@@ -23,8 +23,8 @@ AFTER_A_DEATH = 60.0
 def _on(stack: Stack) -> None:
     switch(stack, "on")
     with stack.database() as transaction:
-        # As if the tests before had been a minute ago: so many streams may start.
-        transaction.execute(sa.delete(Lane).where(Lane.name == posts.STREAMS))
+        # As if the tests before had been a minute ago: so many streams may start, and so many previews be looked for.
+        transaction.execute(sa.delete(Lane).where(Lane.name.in_([posts.STREAMS, posts.EDITS])))
     stack.act("model", answer="echo", tokens_per_second=12)
 
 
