@@ -87,8 +87,10 @@ def _rule(language: str, rule: Rule, here: str | None) -> str:
     in_channel = rule.scope.startswith("channel:")
     if rule.key.startswith(keys.RECIPE):
         recipe = rule.key.removeprefix(keys.RECIPE)
-        key = f"admin.recipe_{how}_in" if in_channel else f"admin.recipe_{how}"
-        return say(language, key, recipe=recipe, channel=whom)
+        if rule.scope == EVERYONE:
+            return say(language, f"admin.recipe_{how}", recipe=recipe)
+        # In a channel, or what owners made for a workspace.
+        return say(language, f"admin.recipe_{how}_in", recipe=recipe, channel=whom)
     match rule.key:
         case keys.ADMIN:
             return say(language, "admin.admin_added", whom=whom)

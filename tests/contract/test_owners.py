@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.owners import command
-from db import backends, calls, leases, line, outcomes, session
+from db import backends, calls, leases, line, outcomes, rules, session
 from db.models import Backend, Change, Job, Rule
 from db.states import JobState
 from tasks.catalogue import say
@@ -243,6 +243,9 @@ def test_what_is_set_reads_as_it_did_when_it_was_set(door: Door) -> None:
     only_listed = say("en", "admin.listed")
     assert told[0] == say("en", "admin.rules")
     assert sorted(told[1:]) == sorted(f"• {line}" for line in [*answers, only_listed])
+    with session.transaction(door.resources.engine) as transaction:
+        rules.put(transaction, rules.workspace("T2AA"), "recipe.minutes", False, OWNER, NOW)
+    assert say("en", "admin.recipe_off_in", recipe="minutes", channel="`T2AA`") in ordered(door, "rules")
     assert ordered(door, "drain Moving house.") in ordered(door, "rules")
     assert "“Moving house.”" in ordered(door, "rules")
 
