@@ -123,9 +123,9 @@ def test_in_flight_never_exceeds_the_limit_at_any_instant(stack: Stack) -> None:
 def test_a_cancelled_call_frees_the_server_and_leaves_the_line(stack: Stack) -> None:
     model(stack.http, slots=3, answer="fixed", text="word " * 4000, tokens_per_second=20)
     running = [ask(stack, number, "summarize") for number in range(3)]
-    waiting = [ask(stack, number, "summarize") for number in range(2)]
     stack.wait(lambda: stack.look("model")["running"] == 3, "three run")
-    stack.wait(lambda: state(stack, waiting[1]) == "waiting", "two wait")
+    waiting = [ask(stack, number, "summarize") for number in range(2)]
+    stack.wait(lambda: all(state(stack, job) == "waiting" for job in waiting), "two wait")
     # One that waits is gone at once, and never reaches the server.
     assert stack.api("DELETE", f"/api/analyses/{waiting[0]}").json()["state"] == "cancelled"
     assert stack.api("DELETE", f"/api/analyses/{running[0]}").json()["state"] == "cancelled"
