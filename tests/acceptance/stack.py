@@ -194,6 +194,14 @@ class Stack:
         spelled = {each: {each, json.dumps(each)[1:-1], ascii(each)[1:-1]} for each in (*secrets, *pieces)}
         return [each for each, ways in spelled.items() if any(way in logs for way in ways)][:20]
 
+    def hold_model(self) -> None:
+        """Calls run and get no word from now on: all that is done before `let_model_go` comes before any answer."""
+        self.act("model", first_token_seconds=3600)
+
+    def let_model_go(self, **shape: Any) -> None:
+        """Calls that were held go on, with this pace or at once."""
+        self.act("model", first_token_seconds=0, **shape)
+
     def clear(self) -> None:
         """No faults, a quick model, no enforced rates: the state that each test begins with."""
         assert self.http.delete("/control/faults").status_code == 200
@@ -315,7 +323,8 @@ def running(
         app_token=APP_TOKEN,
         database_url=database_url,
         hang_seconds=20.0,
-        event_retry_seconds=(0.0, 2.0, 5.0),
+        # Slack's are none, a minute and five: so that no event is given up on a machine that is too busy for seconds.
+        event_retry_seconds=(0.0, 2.0, 15.0),
     )
     subprocess.run([sys.executable, "-m", "db", "upgrade"], cwd=ROOT, env=environment, check=True)
     with server.running(config) as play, httpx.Client(base_url=play.url, timeout=30) as http:

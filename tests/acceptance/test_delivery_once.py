@@ -78,7 +78,7 @@ def test_a_worker_killed_between_post_and_record_is_followed_by_one_that_looks(s
     job = stack.api(
         "POST", "/api/analyses", json={"text": long, "recipe": "translate", "slack_channel": RESEARCH}
     ).json()["id"]
-    stack.wait(lambda: files_of(stack, job), "Slack has the file")
+    stack.wait(lambda: files_of(stack, job), "Slack has the file", AFTER_A_DEATH)
     stack.kill_deliver()
 
     stack.wait(lambda: stack.replies(GENERAL, asked, "result"), "the answer", AFTER_A_DEATH)
@@ -121,11 +121,12 @@ def test_where_nobody_may_look_the_card_says_it(
     stack: Stack, user: str, text: str, language: str, code: str, kind: str
 ) -> None:
     """The answer's sending ended without a word and the thread cannot be read: once at most, and in the card."""
-    stack.act("model", first_token_seconds=0.5)
+    stack.hold_model()
     asked = stack.say(user, GENERAL, f"<@U0BOT> {text}")
     stack.wait(lambda: stack.replies(GENERAL, asked, "card"), "the card")
     stack.act("faults/slack", method="conversations.replies", kind="error", error=code, times=None)
     stack.act("faults/slack", method="chat.postMessage", kind=kind, channel=GENERAL)
+    stack.let_model_go()
     words = say(language, "card.unconfirmed")
     (card,) = stack.wait(
         lambda: [card for card in stack.replies(GENERAL, asked, "card") if words in card["text"]],
@@ -138,11 +139,14 @@ def test_where_nobody_may_look_the_card_says_it(
 def test_a_card_is_found_below_a_page_of_other_messages(stack: Stack) -> None:
     """A command's card in a busy channel: what Slack did not confirm is looked for through all pages."""
     stack.act("faults/slack", method="chat.postMessage", kind="time_out_after", channel=RESEARCH, seconds=30)
+    # However long it takes to write all that: nobody may look before.
+    stack.act("faults/slack", method="conversations.history", kind="unavailable", times=None)
     before = len(cards(stack))
     stack.act("command", user=LEO, channel=RESEARCH, command="/analyze", text=TEXT)
     stack.wait(lambda: len(cards(stack)) > before, "Slack has the card")
     for number in range(250):
         stack.say(ADA, RESEARCH, f"Chatter {number}.")
+    assert stack.http.delete("/control/faults").status_code == 200
     (anchor,) = [card["ts"] for card in cards(stack)[before:]]
     stack.answer(RESEARCH, anchor)
     looked = calls(stack, "conversations.history", RESEARCH)

@@ -127,7 +127,7 @@ def test_the_shortcut_opens_the_form_from_anywhere(stack: Stack) -> None:
 
 def test_the_home_shows_requests_with_buttons_that_work(stack: Stack) -> None:
     """A running request is cancelled from there, and the Home says so."""
-    stack.act("model", tokens_per_second=2)
+    stack.hold_model()
     stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
     stack.wait(lambda: "the model is working" in home(stack, ADA), "the home shows the request")
     view = stack.look("home", user=ADA)["view"]
@@ -170,7 +170,7 @@ def test_delete_my_data_does(stack: Stack) -> None:
     """What was kept is gone; what was open is cancelled, and its card says so."""
     done = stack.say(MINJI, RESEARCH, f"<@U0BOT> {KOREAN}")
     stack.answer(RESEARCH, done)
-    stack.act("model", tokens_per_second=2)
+    stack.hold_model()
     ts = stack.say(MINJI, RESEARCH, f"<@U0BOT> {KOREAN}")
     stack.wait(lambda: stack.look("model")["in_flight"] == 1, "the call is in flight")
     stack.wait(lambda: stack.replies(RESEARCH, ts, "card"), "the card")
@@ -185,7 +185,7 @@ def test_delete_my_data_does(stack: Stack) -> None:
 @pytest.mark.parametrize(("user", "word"), [(ADA, "stop"), (MINJI, "그만")])
 def test_a_word_in_the_thread_frees_the_model_server(stack: Stack, user: str, word: str) -> None:
     """A plain reply of the requester; somebody else's does nothing."""
-    stack.act("model", tokens_per_second=2)
+    stack.hold_model()
     ts = stack.say(user, GENERAL, f"<@U0BOT> {TEXT}")
     stack.wait(lambda: stack.look("model")["in_flight"] == 1, "the call is in flight")
     stack.say(LEO, GENERAL, word, thread_ts=ts)
@@ -303,8 +303,13 @@ def test_thumbs_are_kept_with_the_job(stack: Stack) -> None:
     assert not submit(stack, ADA, view, note="It left out the snow-goose.")["ack"]
     stack.wait(lambda: not stack.look("views", user=ADA)["views"], "the form is closed")
     assert "snow-goose" not in stack.logs()
+    before = len(stack.look("ephemerals", user=LEO)["messages"])
     stack.act("press", user=LEO, value=f"{attempt}:up", **press)
     stack.wait(
-        lambda: [m for m in stack.look("ephemerals", user=LEO)["messages"] if "Only the person" in m["text"]],
+        lambda: [
+            one
+            for one in stack.look("ephemerals", user=LEO)["messages"][before:]
+            if "Only the person" in one["text"]
+        ],
         "somebody else is told that it is not theirs",
     )

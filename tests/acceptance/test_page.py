@@ -65,7 +65,7 @@ def playground() -> Iterator[str]:
             yield url
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -381,8 +381,13 @@ def test_three_people_share_the_line_while_one_floods_it(
     """One sees who holds the slots, who is next and what each was served; the flood's tail comes last."""
     product.clear()
     before = {job["id"] for job in product.look("line")["jobs"]}
-    # A second for each call, so that there is a line to look at.
-    product.act("model", slots=2, answer="fixed", tokens=60, tokens_per_second=60)
+
+    def new_jobs() -> list[dict[str, Any]]:
+        return [job for job in product.look("line")["jobs"] if job["id"] not in before]
+
+    # Nobody is answered before all have asked, so that there is a line to look at.
+    product.act("model", slots=2, answer="fixed", tokens=60)
+    product.hold_model()
     with browsing.opened(browser, f"{product.play.url}/#user={ADA}&at=D0ADA", errors) as page:
         expect(page.locator(".upcoming")).to_contain_text("Nobody is waiting.")
         page.get_by_label("Who floods the line").select_option("김민지")
@@ -396,16 +401,19 @@ def test_three_people_share_the_line_while_one_floods_it(
         expect(page.locator(".share-slots .held")).to_have_count(2)
         expect(page.get_by_role("img", name="calls wait. The next ones are of: ")).to_be_visible()
         expect(page.locator(".job-place").filter(has_text="ahead").first).to_be_visible()
+        product.wait(lambda: len(new_jobs()) == 15, "all have asked")
+        # A second for each call.
+        product.let_model_go(tokens_per_second=60)
         for person, name in ((ADA, "Ada Lovelace"), (MINJI, "김민지"), (LEO, "Leo Park")):
             row = page.locator(f".served [data-person={person}]")
             expect(row).to_contain_text(name)
             expect(row.locator(".served-tokens")).to_have_text(re.compile("[1-9]"), timeout=30_000)
 
-        def jobs() -> list[dict[str, Any]]:
-            jobs = [job for job in product.look("line")["jobs"] if job["id"] not in before]
-            return jobs if len(jobs) == 15 and all(job["ended_at"] for job in jobs) else []
+        def answered() -> list[dict[str, Any]]:
+            jobs = new_jobs()
+            return jobs if all(job["ended_at"] for job in jobs) else []
 
-        ended = product.wait(jobs, "everybody's answers")
+        ended = product.wait(answered, "everybody's answers")
         light = max(job["ended_at"] for job in ended if job["user"] != MINJI)
         assert sum(job["ended_at"] > light for job in ended) >= 4
         assert {job["state"] for job in ended} <= {"answered", "done"}

@@ -153,10 +153,11 @@ def test_a_server_that_knows_no_schema_is_asked_in_words(stack: Stack) -> None:
 
 def test_a_chart_that_slack_refuses_comes_as_a_picture(stack: Stack) -> None:
     """With its words for people who do not see it."""
-    stack.act("model", first_token_seconds=3)
+    stack.hold_model()
     ts = stack.say(ADA, GENERAL, f"<@U0BOT> classify complaint, praise\n{REVIEWS}")
     stack.wait(lambda: stack.replies(GENERAL, ts, "card"), "the card")
     stack.act("faults/slack", method="chat.postMessage", kind="error", error="invalid_blocks", times=1)
+    stack.let_model_go()
     answer = stack.answer(GENERAL, ts)
     assert not blocks(answer, "data_visualization")
     assert "1. complaint: 2" in str(answer["blocks"])

@@ -36,6 +36,7 @@ def test_pressed_it_stops_the_request_and_frees_the_model(
     stack.act("model", answer="echo", tokens_per_second=10)
     ts = stack.say(user, GENERAL, f"<@U0BOT> translate\n{text}")
     stack.wait(lambda: status(stack, GENERAL, ts) == "processing", "the Stop button")
+    stack.wait(lambda: calls_open(stack) == 1, "the model works on it")
     stack.act("stop", user=LEO, channel=GENERAL, thread_ts=ts)
     stack.wait(lambda: stack.look("state")["events_under_way"] == 0, "the bot has heard of it")
     assert calls_open(stack) == 1
@@ -51,7 +52,8 @@ def test_pressed_it_stops_the_request_and_frees_the_model(
 def test_a_request_that_is_answered_takes_its_button_away(stack: Stack) -> None:
     """Of a command the session is the thread under its card."""
     before = {message["ts"] for message in stack.look("messages", channel=RESEARCH)["messages"]}
-    stack.act("model", answer="echo", tokens_per_second=30)
+    stack.act("model", answer="echo")
+    stack.hold_model()
     stack.act("command", user=ADA, channel=RESEARCH, command="/analyze", text=f"translate {ENGLISH[:400]}")
 
     def anchor() -> list[dict[str, Any]]:
@@ -60,6 +62,7 @@ def test_a_request_that_is_answered_takes_its_button_away(stack: Stack) -> None:
 
     (card,) = stack.wait(anchor, "the card")
     stack.wait(lambda: status(stack, RESEARCH, card["ts"]) == "processing", "the Stop button")
+    stack.let_model_go()
     stack.answer(RESEARCH, card["ts"])
     stack.wait(lambda: status(stack, RESEARCH, card["ts"]) == "active", "the button is gone")
 

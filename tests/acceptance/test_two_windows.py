@@ -64,12 +64,12 @@ def test_what_is_new_is_marked_for_whom_it_is_new(stack: Stack, windows: tuple[A
     """A message for those who did not write it; an answer for the person that it names."""
     ada, minji = windows
     # Ada has left the channel before her answer comes.
-    stack.act("model", tokens_per_second=1)
+    stack.hold_model()
     write(ada, f"@threadline {TEXT}")
     expect(fresh(minji, GENERAL)).to_have_text(re.compile("[1-9]"))
     expect(fresh(minji, GENERAL)).not_to_have_class(re.compile("for-me"))
     ada.locator("[data-channel=C0RANDOM]").click()
-    stack.clear()
+    stack.let_model_go()
     expect(fresh(ada, GENERAL)).to_have_class(re.compile("for-me"), timeout=PATIENCE_MS)
     expect(fresh(minji, GENERAL)).not_to_have_class(re.compile("for-me"))
     minji.locator(f"[data-channel={GENERAL}]").click()
@@ -83,7 +83,7 @@ def test_what_is_new_is_marked_for_whom_it_is_new(stack: Stack, windows: tuple[A
 def test_notes_forms_and_homes_are_seen_by_one(stack: Stack, windows: tuple[Any, Any]) -> None:
     """A command's answer, the form that it opens, the App Home, and the word to whoever presses what is not theirs."""
     ada, minji = windows
-    stack.act("model", tokens_per_second=2)
+    stack.hold_model()
     ts = stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
     stack.wait(lambda: stack.replies(GENERAL, ts, "card"), "the card")
     minji.locator(f"[data-channel={GENERAL}]").click()

@@ -210,7 +210,7 @@ def by_shortcut(walk: Walk) -> None:
 
 def with_a_card(walk: Walk) -> None:
     """Cancelled by its button."""
-    walk.stack.act("model", tokens_per_second=2)
+    walk.stack.hold_model()
     walk.ask(TEXTS[walk.language])
     walk.seen("#thread-messages", walk.shown("card.running", recipe=walk.called("summarize")))
     walk.press("cancel", "summarize")
@@ -283,7 +283,7 @@ def at_home(walk: Walk) -> None:
     failed = walk.shown("card.failed", recipe=walk.called("summarize"))
     walk.said(TEXTS[walk.language]).locator(".thread-link").click(timeout=PATIENCE_MS)
     walk.seen("#thread-messages", failed)
-    walk.stack.act("model", tokens_per_second=2)
+    walk.stack.hold_model()
     walk.page.locator("[data-key=tab-home]").click()
     home = walk.page.locator(".home")
     walk.seen(".home", walk.word("home.requests"))
