@@ -22,6 +22,11 @@ def previews(stack: Stack, ts: str, language: str) -> list[str]:
     return [text.partition(heading)[2] for text in texts if heading in text]
 
 
+def slowly(stack: Stack) -> None:
+    """The model says the text again, for so long that a busy machine finds the time to look at it, too."""
+    stack.act("model", answer="echo", tokens_per_second=4)
+
+
 def whole(text: str) -> str:
     """Words alone, so that a preview can be looked for in its answer."""
     return " ".join(text.replace("…", " ").split())
@@ -32,12 +37,13 @@ def whole(text: str) -> str:
 )
 def test_a_card_shows_the_answer_growing(stack: Stack, user: str, text: str, language: str) -> None:
     """At least twice, each time more of it; then the answer comes once, and the card is a card again."""
-    stack.act("model", answer="echo", tokens_per_second=12)
+    slowly(stack)
     ts = stack.say(user, GENERAL, f"<@U0BOT> translate\n{text}")
     (first,) = stack.wait(lambda: previews(stack, ts, language), "a preview")
     (second,) = stack.wait(
         lambda: [seen for seen in previews(stack, ts, language) if seen != first], "a longer preview"
     )
+    stack.act("model", tokens_per_second=0)
     answer = stack.answer(GENERAL, ts)
     assert whole(first)[-40:] in whole(answer["text"])
     assert whole(second)[-40:] in whole(answer["text"])
@@ -47,7 +53,7 @@ def test_a_card_shows_the_answer_growing(stack: Stack, user: str, text: str, lan
 
 def test_a_worker_killed_in_the_middle_of_a_preview_leaves_one_card_and_one_answer(stack: Stack) -> None:
     """SIGKILL of deliver while Slack holds the edit and the row does not know."""
-    stack.act("model", answer="echo", tokens_per_second=12)
+    slowly(stack)
     ts = stack.say(ADA, GENERAL, f"<@U0BOT> translate\n{ENGLISH}")
     stack.wait(lambda: previews(stack, ts, "en"), "a preview")
     before = len(edits(stack))
@@ -61,7 +67,7 @@ def test_a_worker_killed_in_the_middle_of_a_preview_leaves_one_card_and_one_answ
 
 def test_a_request_stopped_in_the_middle_shows_no_half_of_an_answer(stack: Stack) -> None:
     """The card says that it was cancelled, and what was written by then is gone."""
-    stack.act("model", answer="echo", tokens_per_second=12)
+    slowly(stack)
     ts = stack.say(ADA, GENERAL, f"<@U0BOT> translate\n{ENGLISH}")
     stack.wait(lambda: previews(stack, ts, "en"), "a preview")
     stack.say(ADA, GENERAL, "<@U0BOT> stop", thread_ts=ts)

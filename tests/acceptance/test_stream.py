@@ -1,11 +1,13 @@
 """Answers as streams of Slack's: moving, one message in the end, and other ways where there are none."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from db import posts
 from db.models import Lane
 from tasks.catalogue import say
 from tests.acceptance.stack import ADA, GENERAL, LEO, MINJI, RESEARCH, Stack
@@ -39,6 +41,16 @@ def ask(stack: Stack, text: str = ENGLISH, user: str = ADA, channel: str = GENER
 def streams(stack: Stack, ts: str, channel: str = GENERAL) -> list[dict[str, Any]]:
     """The messages under a message that grow just now."""
     return [one for one in stack.thread(channel, ts) if one.get("streaming_state") == "in_progress"]
+
+
+def slowly(stack: Stack) -> None:
+    """An answer takes so long that a busy machine finds the time to look at it, too."""
+    stack.act("model", tokens_per_second=4)
+
+
+def quickly(stack: Stack) -> None:
+    """What is still to be written is there at once."""
+    stack.act("model", tokens_per_second=0)
 
 
 def moving(stack: Stack, ts: str) -> dict[str, Any]:
@@ -88,9 +100,11 @@ def test_an_answer_grows_and_is_in_the_end_what_it_is_without_a_stream(
     stack: Stack, user: str, text: str, language: str
 ) -> None:
     """One message, at the place where it grew, with the same blocks; and the card shows no preview meanwhile."""
+    slowly(stack)
     ts = ask(stack, text, user)
     grown = moving(stack, ts)
     assert say(language, "card.written") not in stack.replies(GENERAL, ts, "card")[0]["text"]
+    quickly(stack)
     answer = stack.answer(GENERAL, ts)
     assert answer["ts"] == grown["ts"]
     assert streams(stack, ts) == []
@@ -120,10 +134,12 @@ def test_a_worker_killed_between_start_and_record_leaves_one_message(stack: Stac
 
 def test_a_worker_killed_while_the_stream_becomes_the_answer_leaves_one_message(stack: Stack) -> None:
     """SIGKILL while Slack has the edit, or the stop before it, and the row does not know."""
+    slowly(stack)
     ts = ask(stack)
     grown = moving(stack, ts)
     before = len(stops(stack))
     stack.act("faults/slack", method="chat.stopStream", kind="time_out_after", seconds=30, channel=GENERAL)
+    quickly(stack)
     stack.wait(lambda: len(stops(stack)) > before, "the stop")
     stack.kill_deliver()
     answer = stack.wait(lambda: stack.replies(GENERAL, ts, "result"), "the answer", AFTER_A_DEATH)[0]
@@ -143,6 +159,7 @@ def test_a_call_that_breaks_off_is_made_again_and_answers_in_the_same_message(st
 
 def test_a_request_stopped_in_mid_stream_leaves_no_half_of_an_answer(stack: Stack) -> None:
     """By Slack's own Stop button."""
+    slowly(stack)
     ts = ask(stack)
     grown = moving(stack, ts)
     stack.act("stop", user=ADA, channel=GENERAL, thread_ts=ts)
@@ -159,6 +176,10 @@ def test_more_answers_than_slack_lets_start_are_all_there_once(stack: Stack) -> 
     """With Slack's limits: nothing is refused, and those that get no stream are shown on their cards."""
     stack.act("limits", enforce=True)
     stack.act("model", tokens_per_second=40)
+    # Two may start now, and one every five seconds: the rest is used up, however long the answers take.
+    used_up = datetime.now(UTC) + posts.STREAM_PACE * (posts.STREAM_BURST - 2)
+    with stack.database() as transaction:
+        transaction.merge(Lane(name=posts.STREAMS, paced_until=used_up))
     before, ended = len(starts(stack)), len(stops(stack))
     asked = [
         (channel, ask(stack, f"{n} {ENGLISH}", user, channel))
@@ -177,11 +198,15 @@ def test_where_slack_has_no_streams_the_card_shows_the_answer(stack: Stack) -> N
     """As before; and the worker asks no more for a while."""
     stack.act("faults/slack", method="chat.startStream", kind="error", error="unknown_method", times=None)
     before = len(starts(stack))
+    slowly(stack)
     ts = ask(stack)
     stack.wait(lambda: previews(stack, ts), "a preview")
+    quickly(stack)
     stack.answer(GENERAL, ts)
+    slowly(stack)
     other = ask(stack)
     stack.wait(lambda: previews(stack, other), "a preview")
+    quickly(stack)
     stack.answer(GENERAL, other)
     assert len(starts(stack)) == before + 1
     assert shape(stack, ts) == shape(stack, other) == ["card", "result"]
