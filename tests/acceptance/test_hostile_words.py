@@ -1,5 +1,6 @@
 """Texts and answers that ask for what nobody may: pings, hidden links, other people's names, a way out of the block."""
 
+import contextlib
 import json
 import pathlib
 import re
@@ -89,9 +90,9 @@ def harmless(message: dict[str, Any], asker: str) -> None:
 
 
 def posted(stack: Stack) -> list[dict[str, Any]]:
-    """What was sent to Slack to be shown, refused or not."""
-    methods = ("chat.postMessage", "chat.update", "chat.postEphemeral")
-    return [call["args"] for method in methods for call in stack.look("calls", method=method)["calls"]]
+    """What was sent to Slack to be shown, refused or not, in its order."""
+    methods = {"chat.postMessage", "chat.update", "chat.postEphemeral"}
+    return [call["args"] for call in stack.look("calls")["calls"] if call["method"] in methods]
 
 
 @pytest.mark.parametrize(("user", "words"), [(ADA, ENGLISH), (MINJI, KOREAN)], ids=["en", "ko"])
@@ -111,7 +112,7 @@ def test_nothing_that_reaches_slack_pings_or_hides_where_it_leads(
     answer = stack.answer(GENERAL, ts)
     assert f"<@{user}>" in answer["text"]
     sent = posted(stack)[before:]
-    assert sent
+    assert any(message.get("thread_ts") == ts for message in sent)
     for message in sent:
         harmless(message, user)
         assert str(message.get("unfurl_links", False)).lower() in {"false", "0"}
@@ -164,7 +165,9 @@ def test_junk_on_the_wire_does_not_end_the_process(stack: Stack) -> None:
     open_ends = []
     for junk in RAW * 8:
         connection = socket.create_connection((address.hostname, address.port), timeout=10)
-        connection.sendall(junk)
+        # It may be refused before all of it was sent.
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(junk)
         open_ends.append(connection)
     assert httpx.get(f"{stack.web}/healthz", timeout=10).json() == {"status": "alive"}
     ts = stack.say(ADA, GENERAL, "<@U0BOT> The harbour froze. The ships waited. Spring came late this year.")

@@ -58,7 +58,11 @@ def test_a_slash_command_hangs_its_answer_from_a_card_in_the_channel(stack: Stac
     answer = stack.answer(RESEARCH, anchor)
     assert re.search("도서관", answer["text"])
     stack.wait(
-        lambda: any("마쳤습니다" in m["text"] for m in stack.look("messages", channel=RESEARCH)["messages"]),
+        lambda: any(
+            "마쳤습니다" in message["text"]
+            for message in stack.look("messages", channel=RESEARCH)["messages"]
+            if message["ts"] == anchor
+        ),
         "the card in Korean",
     )
 
