@@ -4,12 +4,18 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from tests import services
+
+# What is looked for in a page comes when a busy machine gets to it: longer than Playwright's five seconds.
+PATIENCE_MS = 30_000
 
 
 @contextlib.contextmanager
 def chromium(playwright: Any) -> Iterator[Any]:
     """A browser; the test is skipped where there is none."""
+    pytest.importorskip("playwright.sync_api").expect.set_options(timeout=PATIENCE_MS)
     browser = playwright.chromium.launch(
         executable_path=services.need("chromium", "chromium"),
         args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],

@@ -50,11 +50,15 @@ def test_honcho_start_runs_the_product(tmp_path: pathlib.Path, valkey_url: str) 
         try:
             services.wait_for(lambda: _answers(f"{web}/readyz"), START_SECONDS, "web is ready")
             asked = httpx.post(
-                f"{web}/api/analyses", json={"text": "The bridge is closed. The ferry runs at noon."}
+                f"{web}/api/analyses",
+                json={"text": "The bridge is closed. The ferry runs at noon."},
+                timeout=START_SECONDS,
             )
             path = web + asked.headers["location"]
             services.wait_for(
-                lambda: httpx.get(path).json()["state"] == "done", START_SECONDS, "the analysis is done"
+                lambda: httpx.get(path, timeout=START_SECONDS).json()["state"] == "done",
+                START_SECONDS,
+                "the analysis is done",
             )
             assert honcho.poll() is None
         except AssertionError as error:

@@ -163,7 +163,8 @@ def test_a_killed_process_is_started_again(launch, data, port_base) -> None:
     victim.kill()
     services.wait_for(
         lambda: "deliver ended (killed by SIGKILL) and is started again" in launcher.said(),
-        what="the restart",
+        START_SECONDS,
+        "the restart",
     )
     launcher.process.send_signal(signal.SIGINT)
     assert launcher.wait_for_end() == 0, launcher.said()
@@ -200,7 +201,7 @@ def test_a_second_launcher_on_the_same_data_says_so(launch, data, port_base) -> 
     launcher = launch(port_base)
     launcher.wait_until_running()
     second = launch(services.free_port())
-    assert second.wait_for_end() == 1
+    assert second.wait_for_end(START_SECONDS) == 1
     assert f"already runs on {data} (process {launcher.process.pid}, {launcher.page})" in second.said()
     assert get(f"{launcher.bot}/readyz") == 200
     launcher.process.send_signal(signal.SIGINT)
@@ -210,7 +211,7 @@ def test_a_second_launcher_on_the_same_data_says_so(launch, data, port_base) -> 
 def test_a_taken_port_is_named_and_nothing_starts(launch, data, port_base) -> None:
     with socket.create_server(("127.0.0.1", port_base)):
         launcher = launch(port_base)
-        assert launcher.wait_for_end() == 1
+        assert launcher.wait_for_end(START_SECONDS) == 1
     assert f"Port {port_base} is taken by another program" in launcher.said()
     assert left_on(data) == []
 
@@ -226,5 +227,5 @@ def test_a_wrong_setting_is_named_and_everything_stops(launch, data, port_base) 
 def test_a_folder_that_cannot_be_made_is_named(launch, data, port_base) -> None:
     data.touch()
     launcher = launch(port_base)
-    assert launcher.wait_for_end() == 1
+    assert launcher.wait_for_end(START_SECONDS) == 1
     assert f"{data} cannot be written to" in launcher.said()

@@ -30,7 +30,7 @@ def test_a_frozen_worker_does_not_keep_the_slots_that_others_were_given() -> Non
         services.wait_for(
             lambda: _claims(running.folder, "infer-") >= world.LIMIT + calls, 90, "its calls run again"
         )
-        services.wait_for(lambda: engine.record.people and engine.in_flight == world.LIMIT, 10, "they run")
+        services.wait_for(lambda: engine.record.people and engine.in_flight == world.LIMIT, 30, "they run")
         assert engine.record.peak_in_flight == world.LIMIT
         thaw()
         _speed(running, 0)

@@ -50,7 +50,7 @@ def refusal(
         env={**environment(**changed), "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert ended.returncode == 2, ended.stderr
@@ -154,6 +154,7 @@ def serving(folder: pathlib.Path, **changed: str) -> Iterator[tuple[services.Ser
         folder,
         ready=lambda: _answers(url),
         env=environment(PORT=str(port), **changed),
+        start_limit=60,
     )
     with server.running():
         yield server, url

@@ -207,7 +207,7 @@ def test_a_claim_that_waited_for_a_cancel_takes_nothing(postgres_engine: sa.Engi
 def test_a_process_that_freezes_in_a_transaction_does_not_keep_its_locks(
     postgres_engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(postgresql, "_FROZEN_MS", 300)
+    monkeypatch.setattr(postgresql, "_FROZEN_MS", 1500)
     frozen = session.connect(postgres_engine.url.render_as_string(hide_password=False), pool_size=1)
     in_line(postgres_engine)
     holding = sa.orm.Session(frozen)

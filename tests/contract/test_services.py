@@ -53,8 +53,12 @@ def test_a_server_leaves_nothing_behind(start) -> None:
     with start() as server:
         folder = server.folder
         assert server.process is not None
-    mine = [process for process in processes_using(folder) if process.pid not in before]
-    assert mine == []
+
+    def is_gone() -> bool:
+        return not [process for process in processes_using(folder) if process.pid not in before]
+
+    # Erlang's helpers end when they see that it did.
+    services.wait_for(is_gone, 10, "its processes are gone")
     assert not folder.exists()
 
 

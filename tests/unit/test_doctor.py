@@ -365,7 +365,7 @@ def test_one_thing_that_hangs_holds_up_no_other():
     def fine():
         yield Finding("fine", "ok", "doctor.clock")
 
-    found = doctor.run({"slow": hangs, "broken": breaks, "fine": fine}, timedelta(seconds=0.2))
+    found = doctor.run({"slow": hangs, "broken": breaks, "fine": fine}, timedelta(seconds=3))
     held.set()
     assert states(found) == {"slow.first": "ok", "slow": "problem", "broken": "problem", "fine": "ok"}
 
