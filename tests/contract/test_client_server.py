@@ -197,9 +197,16 @@ def test_every_flavour_streams(server: Server, flavour: str):
 
 
 def test_a_stream_at_a_pace_is_told_as_it_comes(server: Server):
-    server.be(answer="fixed", tokens=40, tokens_per_second=400)
+    server.be(answer="fixed", tokens=40, tokens_per_second=4)
     told: list[str] = []
-    answer = server.complete(on_progress=lambda text, _: told.append(text) or True)
+
+    def tell(text: str, _: int) -> bool:
+        told.append(text)
+        if len(set(told)) == 3:
+            server.be(tokens_per_second=0)  # The rest at once.
+        return True
+
+    answer = server.complete(on_progress=tell)
     assert len(set(told)) > 2
     assert all(answer.text.startswith(text) for text in told)
 
@@ -270,12 +277,14 @@ def picture() -> bytes:
 
 
 def test_calls_beyond_the_slots_wait_and_none_is_lost(server: Server, workers: ThreadPoolExecutor):
-    server.be(slots=2, answer="fixed", tokens=20, tokens_per_second=200)
+    server.be(slots=2, answer="fixed", tokens=20, first_token_seconds=600)
     answers = [workers.submit(server.complete) for _ in range(6)]
+    server.wait_for(running=2, waiting=4)
+    server.be(first_token_seconds=0)
     assert all(answer.result(30).text for answer in answers)
     truth = server.wait_for(in_flight=0)
     assert (truth["served"], truth["waiting"]) == (6, 0)
-    assert 2 <= truth["peak_in_flight"] <= 6
+    assert (truth["peak_in_flight"], truth["peak_running"]) == (6, 2)
 
 
 def test_a_full_queue_refuses(server: Server, workers: ThreadPoolExecutor):

@@ -130,7 +130,7 @@ class TestEvents:
         quiet(rig)
         assert rig.receiver.received.empty()
 
-    def test_a_late_acknowledgement_is_a_time_out(self, rig: Rig) -> None:
+    def test_a_late_acknowledgement_is_a_time_out(self) -> None:
         held = threading.Event()
 
         def first_late(request: Received) -> Any:
@@ -138,13 +138,14 @@ class TestEvents:
                 held.wait(10)
             return 200, {}, b""
 
-        rig.receiver.reply = first_late
-        rig.act("say", user="U0ADA", channel="D0ADA", text="x")
-        first, second = rig.receiver.next(), rig.receiver.next()
-        held.set()
-        assert second.headers["x-slack-retry-reason"] == "http_timeout"
-        assert second.at - first.at >= 0.4
-        quiet(rig)
+        with make_rig(ack_seconds=1.0) as rig:
+            rig.receiver.reply = first_late
+            rig.act("say", user="U0ADA", channel="D0ADA", text="x")
+            first, second = rig.receiver.next(), rig.receiver.next()
+            held.set()
+            assert second.headers["x-slack-retry-reason"] == "http_timeout"
+            assert second.at - first.at >= 0.4
+            quiet(rig)
 
     def test_no_retry_is_honoured(self, rig: Rig) -> None:
         rig.receiver.reply = lambda _: (500, {"x-slack-no-retry": "1"}, b"")

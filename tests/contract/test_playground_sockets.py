@@ -75,8 +75,8 @@ def test_events_and_commands_go_over_an_open_socket(rig: Rig) -> None:
     assert rig.receiver.next().payload["event"]["text"] == "hi", "and everything does once none is"
 
 
-def test_an_event_without_acknowledgement_is_sent_again(rig: Rig) -> None:
-    with listening(rig, silent=True) as listener:
+def test_an_event_without_acknowledgement_is_sent_again() -> None:
+    with make_rig(ack_seconds=1.0) as rig, listening(rig, silent=True) as listener:
         rig.act("say", user="U0ADA", channel="D0ADA", text="hi")
         requests = [listener.next() for _ in range(4)]
         assert len({request.payload["event_id"] for request in requests}) == 1
