@@ -139,8 +139,8 @@ def _bolt_request(body: bytes, request: Request) -> BoltRequest:
 
 def _database(resources: Resources) -> str:
     try:
-        with resources.engine.connect().execution_options(reading=True) as connection:
-            connection.execute(sa.text("SELECT 1 FROM jobs LIMIT 1"))
+        with session.reading(resources.engine) as reading:
+            reading.execute(sa.text("SELECT 1 FROM jobs LIMIT 1"))
     except sa.exc.SQLAlchemyError as error:
         return type(error).__name__
     return _room(resources.engine.url)

@@ -95,8 +95,8 @@ def write(session: Session, places: Mapping[str, Place]) -> None:
 def estimate(session: Session, job_id: str, backend_name: str, count: int, now: datetime) -> None:
     """Note about how long a held job's calls would take if they began now and alone, as the latest calls tell."""
     backend = session.get_one(Backend, backend_name)
-    seconds = [each.seconds for each in calls.answered_since(session, backend_name, now - _LATELY, _LATEST)]
-    place = _place(0, count - 1, seconds, backend.limit, backend.limit)
+    lasts = _lasts(calls.answered_since(session, backend_name, now - _LATELY, _LATEST))
+    place = _place(0, count - 1, lasts, backend.limit, backend.limit)
     values = {"left_from": place.left_from, "left_to": place.left_to}
     session.execute(update(Job).where(Job.id == job_id).values(values))
 
@@ -111,23 +111,30 @@ def of_backend(session: Session, backend: Backend, now: datetime) -> dict[str, P
     for ahead, waiting in enumerate(order):
         first.setdefault(waiting.job_id, ahead)
         last[waiting.job_id] = ahead
-    seconds = [each.seconds for each in latest]
     free = backends.most_in_flight(backend.limit, backend.trouble, backend.failures) - calls.in_flight(
         session, backend.name, now
     )
     troubled = backend.failures > 0 or backend.paused_at is not None
+    lasts = None if troubled else _lasts(latest)
     return {
-        job_id: _place(ahead, last[job_id], [] if troubled else seconds, backend.limit, free)
-        for job_id, ahead in first.items()
+        job_id: _place(ahead, last[job_id], lasts, backend.limit, free) for job_id, ahead in first.items()
     }
 
 
-def _place(first: int, last: int, seconds: Sequence[float], limit: int, free: int) -> Place:
-    ahead = _PLACES[bisect_left(_PLACES, first)]
-    if not seconds:
-        return Place(ahead, None, None)
+def _lasts(latest: Sequence[calls.Answered]) -> tuple[float, float] | None:
+    """How many seconds a call takes, as the latest did, and the spread of that; None: nobody can tell."""
+    if not latest:
+        return None
+    seconds = [each.seconds for each in latest]
     mean = statistics.fmean(seconds)
-    spread = statistics.stdev(seconds) if len(seconds) > 1 else mean / 2
+    return mean, statistics.stdev(seconds) if len(seconds) > 1 else mean / 2
+
+
+def _place(first: int, last: int, lasts: tuple[float, float] | None, limit: int, free: int) -> Place:
+    ahead = _PLACES[bisect_left(_PLACES, first)]
+    if lasts is None:
+        return Place(ahead, None, None)
+    mean, spread = lasts
     # Calls end one after the other, `limit` at a time; the last of ours then takes as long as a call does.
     rounds = max(0, last + 1 - max(free, 0)) / limit
     middle, off = rounds * mean + mean, math.sqrt(rounds * spread**2 / limit + spread**2)

@@ -1,5 +1,6 @@
 """Connections to PostgreSQL that wait for nothing without limit."""
 
+import select
 from collections.abc import Generator
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -23,14 +24,15 @@ def connect(url: str, pool_size: int, patience: timedelta, *, silence: timedelta
     By default that is a little longer than `patience`, so that the server can say why it made us wait.
     """
     seconds = max(1, int(patience.total_seconds()))
-    # pre_ping: a connection that a restart of the server cut is replaced instead of failing its next user.
     engine = sa.create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=seconds,
-        pool_pre_ping=True,
         hide_parameters=True,
+        # READ COMMITTED shows each statement what is committed by then, in a transaction or without: two questions
+        # less for each look. And a ROLLBACK would make psycopg forget what it has prepared (3.3, _rollback_gen).
+        execution_options={"reading": {"isolation_level": "AUTOCOMMIT"}},
         connect_args={
             "connect_timeout": seconds,
             "options": f"-c lock_timeout={seconds * 1000} -c idle_in_transaction_session_timeout={_FROZEN_MS}",
@@ -48,6 +50,16 @@ def connect(url: str, pool_size: int, patience: timedelta, *, silence: timedelta
         connection = _Connection.connect(*args, **named)
         connection.silence = limit.total_seconds()
         return connection
+
+    @sa.event.listens_for(engine, "checkout")
+    def _ping(connection: Any, *_: Any) -> None:
+        # A connection that a restart of the server cut is replaced instead of failing its next user. SQLAlchemy's
+        # pool_pre_ping asks each time; but who was cut off has something to read, and is asked then.
+        try:
+            if connection.has_news():
+                engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise sa.exc.InvalidatePoolError from error
 
     @sa.event.listens_for(engine, "handle_error")
     def _shorten(context: sa.engine.ExceptionContext) -> None:
@@ -67,6 +79,12 @@ class _Connection(psycopg.Connection[Any]):
     """
 
     silence = 0.0  # seconds; 0: no limit
+
+    def has_news(self) -> bool:
+        """Whether there is something to read before anybody asked: the server's farewell, or, rarely, a notice."""
+        socket = select.poll()
+        socket.register(self.pgconn.socket, select.POLLIN)
+        return bool(socket.poll(0))
 
     def wait(self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None) -> T:
         try:

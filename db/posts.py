@@ -114,6 +114,12 @@ _LATE_CARD = _DUE_IN_FREE_LANES.where(
 _UNSEEN_FIRST = func.min(case((Post.ts.is_(None), 0), else_=1))
 _DUE_LANES = _DUE_IN_FREE_LANES.group_by(Post.lane).order_by(_UNSEEN_FIRST, func.min(Post.id))
 
+_LOCKED_LANE = (
+    select(Lane)
+    .where(Lane.name == bindparam("lane"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 _posts, _jobs = table(Post), table(Job)
 _SHOWN = (
@@ -438,10 +444,10 @@ def of_job(session: Session, job_id: str) -> Sequence[Post]:
 
 
 def _locked_lane(session: Session, name: str) -> Lane:
-    lane = session.get(Lane, name, with_for_update=True)
+    lane = session.scalar(_LOCKED_LANE, {"lane": name})
     if lane is None:
         add_if_missing(session, Lane(name=name))
-        lane = session.get_one(Lane, name, with_for_update=True)
+        lane = session.scalars(_LOCKED_LANE, {"lane": name}).one()
     return lane
 
 

@@ -108,9 +108,9 @@ def _turn(engine: sa.Engine) -> Iterator[None]:
 
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[Session]:
-    """A transaction that only looks: on SQLite it takes no write lock, and it never commits."""
+    """To look only: on SQLite a transaction without the write lock, on PostgreSQL each statement by itself."""
     with (
-        engine.connect().execution_options(reading=True) as connection,
+        engine.connect().execution_options(**engine.get_execution_options()["reading"]) as connection,
         Session(connection, expire_on_commit=False) as session,
     ):
         yield session
@@ -142,7 +142,7 @@ def _connect_sqlite(url: str, pool_size: int, patience: timedelta, asks_every: t
         pool_size=pool_size,
         max_overflow=pool_size,
         connect_args={"timeout": patience.total_seconds()},
-        execution_options={"turn": threading.Lock(), "patience": patience},
+        execution_options={"turn": threading.Lock(), "patience": patience, "reading": {"waits": False}},
         hide_parameters=True,
     )
 
@@ -158,10 +158,10 @@ def _connect_sqlite(url: str, pool_size: int, patience: timedelta, asks_every: t
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         # A write lock taken at the start waits its turn; one taken half-way through fails with "database is locked".
-        if connection.get_execution_options().get("reading", False):
-            connection.exec_driver_sql("BEGIN")
-        else:
+        if connection.get_execution_options().get("waits", True):
             _begin_immediate(connection, patience, asks_every)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
 

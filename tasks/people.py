@@ -25,6 +25,8 @@ def look_up(
     """
     now = resources.clock()
     wanted = set(users)
+    if not wanted:
+        return {}
     with session.reading(resources.engine) as reading:
         found = people.known(reading, team, wanted, now - FRESH)
     for user in sorted(wanted - found.keys()):

@@ -5,7 +5,7 @@ from kombu.connection import Connection
 
 from bot.doctor import rows
 from bot.doctor.finding import Finding, Findings, note, ok, problem
-from db import backends, rules, schema
+from db import backends, rules, schema, session
 from db.rules import EVERYONE
 from tasks.resources import Resources
 from tasks.rules import DRAIN
@@ -19,7 +19,8 @@ def database(resources: Resources) -> Findings:
         yield problem("database", "doctor.database_absent")
         return
     try:
-        with resources.engine.connect().execution_options(reading=True) as connection:
+        with session.reading(resources.engine) as reading:
+            connection = reading.connection()
             connection.execute(sa.text("SELECT 1"))
             kind = connection.dialect.name
             applied = schema.applied(connection)

@@ -4,8 +4,8 @@ import os
 import pathlib
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 import psycopg
@@ -133,12 +133,45 @@ def test_a_server_that_freezes_is_not_waited_for(postgres_engine: sa.Engine) -> 
         pid = transaction.scalar(sa.text("SELECT pg_backend_pid()"))
     # The pool holds this very connection; its server process freezes.
     with stopped(pid):
+        with pytest.raises(sa.exc.OperationalError, match="did not answer within"):
+            session.persist(engine, lambda one: one.scalar(sa.text("SELECT 1")), timedelta(0))
         with session.transaction(engine) as transaction:
             assert transaction.scalar(sa.text("SELECT pg_backend_pid()")) != pid
         # And in the middle of a transaction.
         with pytest.raises(sa.exc.OperationalError, match="did not answer within"):
             freeze_in_mid_transaction(engine)
     assert session.persist(engine, lambda one: one.scalar(sa.text("SELECT 1"))) == 1
+    engine.dispose()
+
+
+@pytest.mark.parametrize("uses", [session.reading, session.transaction])
+def test_connections_that_a_restart_cut_while_nobody_used_them_are_replaced(
+    postgres_engine: sa.Engine, uses: Callable[[sa.Engine], AbstractContextManager[sa.orm.Session]]
+) -> None:
+    """Also the second time, and all that the pool holds."""
+    engine = session.connect(url_of(postgres_engine), pool_size=2)
+    for _ in range(2):
+        with session.reading(engine) as first, session.reading(engine) as second:
+            held = [one.scalar(sa.text("SELECT pg_backend_pid()")) for one in (first, second)]
+        with session.transaction(postgres_engine) as other:
+            for pid in held:
+                assert other.scalar(sa.text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        with uses(engine) as first, uses(engine) as second:
+            after = [one.scalar(sa.text("SELECT pg_backend_pid()")) for one in (first, second)]
+        assert not set(held) & set(after)
+    engine.dispose()
+
+
+def test_a_look_opens_no_transaction_and_what_was_prepared_stays(postgres_engine: sa.Engine) -> None:
+    """BEGIN and ROLLBACK cost a question each, and at a ROLLBACK psycopg forgets what it has prepared."""
+    engine = session.connect(url_of(postgres_engine), pool_size=1)
+    state = sa.text("SELECT state FROM pg_stat_activity WHERE pid = :pid")
+    for _ in range(8):
+        with session.reading(engine) as looking, session.reading(postgres_engine) as other:
+            pid = looking.scalar(sa.text("SELECT pg_backend_pid()"))
+            assert other.scalar(state, {"pid": pid}) == "idle"
+    with session.reading(engine) as looking:
+        assert looking.scalar(sa.text("SELECT count(*) FROM pg_prepared_statements"))
     engine.dispose()
 
 
