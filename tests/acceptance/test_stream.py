@@ -175,7 +175,8 @@ def test_a_request_stopped_in_mid_stream_leaves_no_half_of_an_answer(stack: Stac
 def test_more_answers_than_slack_lets_start_are_all_there_once(stack: Stack) -> None:
     """With Slack's limits: nothing is refused, and those that get no stream are shown on their cards."""
     stack.act("limits", enforce=True)
-    stack.act("model", tokens_per_second=40)
+    # Until one has begun, answers take their time.
+    stack.act("model", tokens_per_second=4)
     # Two may start now, and one every five seconds: the rest is used up, however long the answers take.
     used_up = datetime.now(UTC) + posts.STREAM_PACE * (posts.STREAM_BURST - 2)
     with stack.database() as transaction:
@@ -186,6 +187,8 @@ def test_more_answers_than_slack_lets_start_are_all_there_once(stack: Stack) -> 
         for n in range(5)
         for channel, user in ((GENERAL, ADA), (RESEARCH, LEO))
     ]
+    stack.wait(lambda: len(starts(stack)) > before, "a stream begins")
+    stack.act("model", tokens_per_second=40)
     for channel, ts in asked:
         stack.wait(lambda channel=channel, ts=ts: stack.replies(channel, ts, "result"), "an answer", 120)
     made = starts(stack)[before:]
