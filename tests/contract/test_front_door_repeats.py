@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.__main__ import PATIENCE
 from tests import front_door_rig as rig
 from tests.front_door_rig import Door
 
@@ -100,7 +99,7 @@ def test_the_shortcut_may_be_used_on_a_message_that_was_a_mention(door: Door) ->
 def test_eight_at_once(migrated_url: str, send: Callable[[Door], object]) -> None:
     """Eight deliveries of one request at the same moment are all acknowledged, and make one job."""
     # The last one waits for seven commits, on a busy machine longer than the rig's patience.
-    with rig.opened(migrated_url, patience=PATIENCE) as door:
+    with rig.opened(migrated_url) as door:
         eight_at_once(door, send)
 
 

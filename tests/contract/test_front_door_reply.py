@@ -178,7 +178,7 @@ def test_a_reply_that_cannot_be_looked_up_is_sent_again(door: Door) -> None:
     """I1: what is not committed is not acknowledged."""
     door.resources.engine.dispose()
     door.resources.__dict__["engine"] = session.connect(
-        "postgresql+psycopg://nobody@127.0.0.1:9/none", patience=rig.PATIENCE
+        "postgresql+psycopg://nobody@127.0.0.1:9/none", patience=rig.IMPATIENCE
     )
     assert door.event(said()).status_code == 503
 

@@ -104,7 +104,7 @@ def test_a_stop_that_cannot_be_saved_is_sent_again(door: Door) -> None:
 
 
 def _broken() -> Any:
-    return session.connect("postgresql+psycopg://nobody@127.0.0.1:9/none", patience=rig.PATIENCE)
+    return session.connect("postgresql+psycopg://nobody@127.0.0.1:9/none", patience=rig.IMPATIENCE)
 
 
 def changed(text: str, **more: object) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def test_an_edit_counts_while_the_request_waits(either_door: Door) -> None:
     """Also when it was prepared already: it is prepared anew, and whoever prepared the old words holds no claim."""
     ask(either_door)
     with session.transaction(either_door.resources.engine) as transaction:
-        old = preparing.claim(transaction, either_door.job().id, NOW, rig.PATIENCE)
+        old = preparing.claim(transaction, either_door.job().id, NOW, rig.IMPATIENCE)
     assert old is not None
     assert either_door.event(changed("<@U0BOT> translate Quite another text.")).status_code == 200
 
@@ -184,7 +184,7 @@ def test_follow_ups_in_a_thread_run_in_order(either_door: Door) -> None:
     def claimed() -> bool:
         with session.transaction(either_door.resources.engine) as transaction:
             rung = second.id in preparing.unclaimed(transaction, NOW.replace(hour=10), NOW)
-            assert rung == (preparing.claim(transaction, second.id, NOW, rig.PATIENCE) is not None)
+            assert rung == (preparing.claim(transaction, second.id, NOW, rig.IMPATIENCE) is not None)
             return rung
 
     assert not claimed()

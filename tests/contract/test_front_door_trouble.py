@@ -25,7 +25,14 @@ from tests import playground_rig, services
 from tests.front_door_rig import Door
 
 migrated_sqlite, sqlite_url, door = rig.migrated_sqlite, rig.sqlite_url, rig.door
-either_door = rig.either_door
+
+
+@pytest.fixture
+def either_door(migrated_url: str) -> Iterator[Door]:
+    """One that soon gives up."""
+    with rig.opened(migrated_url, patience=rig.IMPATIENCE) as made:
+        yield made
+
 
 # A call that ignored its patience would wait 30 seconds (db.session.PATIENCE) and more.
 pytestmark = pytest.mark.timeout(20)
