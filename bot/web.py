@@ -16,6 +16,7 @@ from slack_bolt import App, BoltRequest
 from slack_bolt.adapter.starlette.handler import to_starlette_response
 from slack_sdk.signature import SignatureVerifier
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from bot import api, payloads
 from bot.metrics import Metrics
@@ -53,6 +54,12 @@ def create_web(resources: Resources, app: App) -> FastAPI:
         await run_in_threadpool(resources.bell.flush, FLUSH)
 
     web = FastAPI(title="Threadline", version=api.VERSION, lifespan=lifespan, redoc_url=None)
+
+    @web.exception_handler(ClientDisconnect)
+    def hung_up(_request: Request, _error: Exception) -> Response:
+        # Before we had heard all of it; nobody reads this.
+        return Response(status_code=400)
+
     _add_slack(web, resources, app, metrics)
     _add_health(web, resources, metrics)
     web.include_router(api.router(resources))

@@ -1,12 +1,15 @@
 """Who may knock: signed by Slack within five minutes, and nobody else, whatever they send."""
 
+import asyncio
 import json
 import time
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 
+from bot.web import create_web
 from tests import front_door_rig as rig
 from tests.front_door_rig import Door
 
@@ -140,6 +143,35 @@ def test_a_body_over_two_megabytes_is_refused_while_it_comes(door: Door) -> None
             yield b"x" * 65_536
 
     assert door.client.post("/slack/events", content=endless()).status_code == 413
+    assert door.jobs() == []
+
+
+@pytest.mark.parametrize("path", ["/slack/events", "/api/analyses"])
+def test_who_hangs_up_in_mid_sentence_breaks_nothing(door: Door, path: str) -> None:
+    """The server that we run in logs what we raise as an error of ours, with its traceback."""
+    heard = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    said: list[Any] = []
+
+    async def receive() -> Any:
+        return next(heard)
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": headers,
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("front.door", 80),
+        "client": ("127.0.0.1", 1),
+    }
+    asyncio.run(create_web(door.resources, door.app)(scope, receive, send))
+    assert said[0]["status"] in {400, 401}
     assert door.jobs() == []
 
 
