@@ -1,18 +1,22 @@
 """Delivery beside the channel: by direct message where the channel takes nothing, and by callback."""
 
+import contextlib
 import http.server
+import itertools
 import json
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import httpx
 import pytest
 
-from db import outcomes
+from db import outcomes, posts
 from db.models import Job, Post
 from db.states import JobState, Origin, PostKind, PostState
-from tasks import originals
-from tasks.deliver import stage
+from tasks import deadman, originals
+from tasks.deliver import callback, stage
+from tasks.deliver.outcome import Failed, Shown
 from tests.deliveries import run
 from tests.fakes import NOW, Clock, Slack, accepted, do, in_line, rows, set_row, slack_error, the
 
@@ -233,3 +237,72 @@ def test_a_callback_that_never_works_ends(resources, clock):
     calls_back(resources, clock, service, times=30)
     assert len(service.heard) == stage.MOST_TRIES
     assert the(resources.engine, Job, job.id).state is JobState.DONE
+
+
+def test_what_follows_the_status_of_an_answer_is_not_waited_for(resources, clock, service_that_says):
+    url = service_that_says([b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nthe rest never comes"])
+    assert isinstance(callback.send(real(resources), called_back_at(resources, clock, url)), Shown)
+
+
+def test_a_service_that_answers_byte_by_byte_takes_no_longer_than_all_others(
+    resources, clock, service_that_says
+):
+    """Else the worker that waits for it is taken for frozen and ended."""
+    url = service_that_says(itertools.chain([b"HTTP/1.1 200 OK\r\nA: "], itertools.repeat(b"a")))
+    work = called_back_at(resources, clock, url)
+    seconds = itertools.count(step=2.5)
+    outcome = callback.send(real(resources), work, lambda: next(seconds))
+    assert isinstance(outcome, Failed)
+    assert outcome.problem.code == "ReadTimeout"
+
+
+def test_a_service_that_never_reads_takes_no_longer_than_all_others(resources, clock, service_that_says):
+    url = service_that_says([])
+    work = called_back_at(resources, clock, url, "word " * 50_000)
+    seconds = itertools.count(step=2.5)
+    outcome = callback.send(real(resources), work, lambda: next(seconds))
+    assert isinstance(outcome, Failed)
+    assert outcome.problem.code == "WriteTimeout"
+
+
+def test_the_longest_callback_ends_well_before_its_lane_is_given_to_others():
+    assert stage.LEASE - deadman.MARGIN > callback.TOTAL + 3 * callback.CONNECT
+
+
+def called_back_at(resources, clock: Clock, url: str, words: str = "Yes.") -> posts.Work:
+    job = in_line(resources.engine, origin=Origin.API, channel=None, callback_url=url)
+    answer(resources, job, words)
+    work = do(resources.engine, posts.claim, posts.callback_lane(url), clock(), stage.LEASE)
+    assert work is not None
+    return work
+
+
+def real(resources):
+    """With connections of its own, as a worker has them."""
+    resources.__dict__["http"] = httpx.Client(trust_env=False, timeout=10)
+    return resources
+
+
+@pytest.fixture
+def service_that_says() -> Iterator[Callable[[Iterable[bytes]], str]]:
+    """An address that says these, one after the other, whatever it is asked, and closes when the other side does."""
+    ended = threading.Event()
+
+    def speak(listening: socket.socket, words: Iterable[bytes]) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            for word in words:
+                connection.sendall(word)
+            ended.wait(60)
+
+    with contextlib.ExitStack() as stack:
+
+        def start(words: Iterable[bytes]) -> str:
+            listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            thread = threading.Thread(target=speak, args=(listening, words))
+            thread.start()
+            stack.callback(thread.join)
+            return f"http://127.0.0.1:{listening.getsockname()[1]}/done"
+
+        yield start
+        ended.set()
