@@ -4,9 +4,12 @@ import contextlib
 import http.server
 import itertools
 import json
+import pathlib
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +22,8 @@ from tasks.deliver import callback, stage
 from tasks.deliver.outcome import Failed, Shown
 from tests.deliveries import run
 from tests.fakes import NOW, Clock, Slack, accepted, do, in_line, rows, set_row, slack_error, the
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 CHANNEL_TROUBLES = ["not_in_channel", "channel_not_found", "is_archived", "restricted_action"]
 
@@ -38,17 +43,26 @@ class Words(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@contextlib.contextmanager
+def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a real server."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.fixture
 def response_url() -> Iterator[tuple[str, list[dict]]]:
     """An address that hears what is said to one person only, and what it heard."""
     heard: list[dict] = []
     handler = type("Handler", (Words,), {"heard": heard})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/r", heard
-        server.shutdown()
-        thread.join()
+    with serving(handler) as url:
+        yield f"{url}/r", heard
 
 
 def answer(resources, job: Job, text: str = "Yes.") -> None:
@@ -267,6 +281,22 @@ def test_a_service_that_never_reads_takes_no_longer_than_all_others(resources, c
 
 def test_the_longest_callback_ends_well_before_its_lane_is_given_to_others():
     assert stage.LEASE - deadman.MARGIN > callback.TOTAL + 3 * callback.CONNECT
+
+
+def test_the_service_in_the_how_to_takes_a_callback_once(resources, clock, capsys):
+    """Also when it comes twice, and from nobody who does not know its secret."""
+    page = (ROOT / "docs" / "how-to" / "http-api.md").read_text("utf-8")
+    example = re.search(r"```python\n(.*?)http\.server\.ThreadingHTTPServer", page, re.DOTALL)
+    assert example
+    made: dict[str, Any] = {}
+    exec(example[1], made)
+    with serving(made["Callbacks"]) as url:
+        work = called_back_at(resources, clock, f"{url}/done?secret={made['SECRET']}")
+        assert isinstance(callback.send(real(resources), work), Shown)
+        assert isinstance(callback.send(resources, work), Shown)
+        assert capsys.readouterr().out == f"{work.job.id} done Yes.\n"
+        assert resources.http.post(f"{url}/done?secret=guessed", json={}).status_code == 403
+        assert capsys.readouterr().out == ""
 
 
 def called_back_at(resources, clock: Clock, url: str, words: str = "Yes.") -> posts.Work:
