@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from email.message import EmailMessage
+from email.message import Message
 from urllib.parse import parse_qs, unquote, urlsplit
 
 # For each answer of the server; a mail takes about eight of them.
@@ -57,7 +57,7 @@ def parse(url: str) -> MailServer:
     return MailServer(host, port or _PORTS[scheme], scheme == "smtps", sender, to, user, password)
 
 
-def send(server: MailServer, message: EmailMessage) -> int:
+def send(server: MailServer, message: Message) -> int:
     """Hand a mail in, encrypted where the server can; returns for how many it was refused. Raises NotSent.
 
     A password goes over no connection that is not encrypted, but for a server on this machine.

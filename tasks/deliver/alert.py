@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.message import EmailMessage
+from email.header import Header
+from email.mime.text import MIMEText
+from email.utils import format_datetime
 from typing import Any
 
 import structlog
@@ -143,18 +145,22 @@ def in_slack(language: str, task: Task) -> Message:
     return blocks.card([title, *(blocks.escape(line) for line in _lines(language, alert))])
 
 
-def by_mail(language: str, task: Task, server: mailserver.MailServer) -> EmailMessage:
+def by_mail(language: str, task: Task, server: mailserver.MailServer) -> MIMEText:
     """The mail. Sent twice after an unclear outcome it has the same id, by which mail programs show it once."""
     alert, over = task.alert, task.telling.part is Part.OVER
-    mail = EmailMessage()
+    what = _what(language, alert)
+    lines = [say(language, "alert.over", what=what) if over else what, *_lines(language, alert)]
+    mail = MIMEText("\n\n".join(lines))
     # One line, whatever a server calls its error.
-    what = " ".join(_what(language, alert).split())
-    mail["Subject"] = say(language, "alert.mail_over" if over else "alert.mail", what=what)
+    subject = say(language, "alert.mail_over" if over else "alert.mail", what=" ".join(what.split()))
+    # An EmailMessage of Python 3.11 loses the space at which it breaks a line that is not ASCII.
+    mail["Subject"] = Header(subject, None if subject.isascii() else "utf-8", header_name="Subject").encode()
     mail["Message-ID"] = _mail_id(task, task.telling.part, server)
     if over:
         mail["In-Reply-To"] = mail["References"] = _mail_id(task, Part.OPENED, server)
-    mail["Date"] = alert.ended_at if over else alert.opened_at
-    mail.set_content("\n\n".join([_what(language, alert), *_lines(language, alert)]))
+    mail["Date"] = format_datetime((alert.ended_at if over else None) or alert.opened_at)
+    # RFC 3834: nobody's absence is to be answered to us.
+    mail["Auto-Submitted"] = "auto-generated"
     return mail
 
 

@@ -14,6 +14,7 @@ from db import incidents, outcomes
 from db.models import Alert, Incident, Job, Telling
 from db.states import Way
 from tasks import alerts, mailserver
+from tasks.catalogue import say
 from tasks.deliver.alert import tell
 from tasks.resources import Resources
 from tests import fakes, services
@@ -153,7 +154,25 @@ def test_mail_comes_once_at_each_end(
     assert over in last["Subject"]
     assert last["In-Reply-To"] == first["Message-ID"]
     assert job.id in last.get_content()
+    assert last.get_content().startswith(over)
+    assert first["Auto-Submitted"] == "auto-generated"
     assert job.text not in first.get_content() + last.get_content()
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("cause", sorted(alerts.CAUSES))
+def test_the_subject_of_a_mail_is_what_is_wrong_word_by_word(
+    sqlite_engine: sa.Engine, mailbox: Mailbox, smtp_url: str, language: str, cause: str
+):
+    """However long it is, and in whatever language: mail breaks a long line into several."""
+    resources = with_mail(sqlite_engine, Clock(), smtp_url, language=language)
+    seen = rows_of.Seen(cause, "of a long name", 1, adds=True, since=NOW, at=NOW, trouble="down")
+    do(sqlite_engine, rows_of.note, seen, [Way.MAIL])
+    tell(resources)
+    [mail] = mailbox.mails
+    what = say(language, f"alert_what.{cause}", subject="of a long name", trouble="down")
+    assert mail["Subject"] == say(language, "alert.mail", what=what)
+    assert mail.get_content().startswith(what)
 
 
 @pytest.mark.parametrize("answer", ["451 Busy", "550 No", "421 Going away"])

@@ -83,13 +83,13 @@ def test_failures_of_one_cause_are_one_message_kept_up_to_date_and_then_over(res
     clock.move(MINUTE)
     look_and_tell(resources)
     [message] = told(slack)
-    assert "So far 5" in message
+    assert "So far 5 times" in message
     assert last.id in message
     clock.move(alerts.QUIET)
     look_and_tell(resources)
     opened, over = slack.messages
     assert "Over" in opened["text"]
-    assert "5 in all" in opened["text"]
+    assert "5 times in all" in opened["text"]
     assert (over["thread_ts"], over["reply_broadcast"]) == (opened["ts"], True)
     calls = len(slack.calls)
     clock.move(alerts.QUIET)
