@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import structlog
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from bot.app import create_app
 from bot.web import create_web
@@ -20,7 +21,7 @@ PATIENCE = timedelta(seconds=2)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until told to stop, or run a command; 2: a setting, a recipe or the line file is wrong."""
+    """Serve until told to stop, or run a command; 2: a setting, a recipe or the line file is wrong, 1: no port."""
     asked = _parser().parse_args(argv)
     chosen = settings.load("slack_bot_token", "llm_url", "llm_model")
     resources = Resources(chosen, patience=PATIENCE)
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bot",
         description="Threadline's front door: Slack and the HTTP API. Without a command it serves until told to stop.",
+        epilog=settings.WHERE,
     )
     commands = parser.add_subparsers(dest="command", metavar="[command]")
     doctor = commands.add_parser(
@@ -70,15 +72,25 @@ def _serve(resources: Resources) -> int:
         return 2
     logs.configure(chosen, "web")
     web = create_web(resources, create_app(resources))
-    uvicorn.run(
-        web,
-        host=chosen.host,
-        port=chosen.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=10,
-        server_header=False,
-    )
+    try:
+        uvicorn.run(
+            web,
+            host=chosen.host,
+            port=chosen.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=10,
+            server_header=False,
+        )
+    except SystemExit as ended:
+        if ended.code != STARTUP_FAILURE:
+            raise
+        # Why is in the log, in the system's words.
+        sys.stderr.write(
+            f"web cannot listen on {chosen.host}, port {chosen.port}: see the reason above, and choose another "
+            "HOST or PORT, or end what has the port.\n"
+        )
+        return 1
     return 0
 
 

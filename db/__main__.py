@@ -41,7 +41,9 @@ def _stay_for_honcho() -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit code is 0 when done, 1 when the database did not answer, 2 for a bad setting."""
-    parser = argparse.ArgumentParser(prog="python -m db", description="Threadline's database.")
+    parser = argparse.ArgumentParser(
+        prog="python -m db", description="Threadline's database, DATABASE_URL in the environment or in .env."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("upgrade", help="apply the migrations that DATABASE_URL lacks")
     draft = commands.add_parser("draft", help="write a new migration from the difference to the models")

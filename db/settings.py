@@ -28,7 +28,8 @@ class DatabaseSettings(BaseSettings):
                 value = "postgresql+psycopg://" + value.removeprefix(short)
         try:
             url = make_url(value)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
+            # What stands where a port should be quotes itself, and may be a password.
             raise ValueError("is not a database URL such as sqlite:///threadline.db") from None
         if url.drivername not in {"sqlite", "postgresql+psycopg"}:
             raise ValueError("must start with sqlite:// or postgresql://")

@@ -14,8 +14,14 @@ log = structlog.get_logger()
 
 def main(argv: list[str] | None = None) -> int:
     """Run one process until it is told to stop; 2: a setting or a recipe is wrong, 1: no database."""
-    parser = argparse.ArgumentParser(prog="python -m tasks", description="Threadline's workers.")
-    parser.add_argument("process", choices=["prepare", "infer", "deliver", "beat"], help="which one to run")
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks", description="Threadline's workers.", epilog=settings.WHERE
+    )
+    parser.add_argument(
+        "process",
+        choices=["prepare", "infer", "deliver", "beat"],
+        help="prepare: text into model calls; infer: the calls; deliver: posts to Slack; beat: asks for sweeps",
+    )
     process = parser.parse_args(argv).process
     chosen = settings.load("slack_bot_token", "llm_url", "llm_model")
     logs.configure(chosen, process)

@@ -267,6 +267,9 @@ class Settings(DatabaseSettings):
         return frozenset(Kind(word.strip().upper()) for word in self.redaction.split(","))
 
 
+WHERE = "Settings come from the environment and from .env in this folder; .env.example lists them."
+
+
 def load(*needed: str) -> Settings:
     """The settings from the environment; with any of `needed` unset, or a bad one, say so and exit with 2."""
     try:
@@ -304,6 +307,11 @@ def _name(location: tuple[int | str, ...]) -> str:
 def _reason(problem: object) -> str:
     assert isinstance(problem, dict)
     words = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "time_delta_parsing":
+        return "must be a duration such as PT30S, PT10M, P30D or 00:30:00"
+    if problem["type"] == "string_pattern_mismatch":
+        *others, last = problem["ctx"]["pattern"].strip("^()$").split("|")
+        return f"must be {', '.join(others)} or {last}"
     return words if problem["type"] == "value_error" else f"is not valid: {words[0].lower()}{words[1:]}"
 
 

@@ -46,7 +46,8 @@ def answer(resources: Resources, language: str, text: str, owner: Owner, lead: s
     except orders.CannotDo as why:
         return Told(say(language, why.key, **why.values), 1)
     except SQLAlchemyError:
-        return Told(say(language, "admin.not_saved"), 1)
+        # At a terminal stands whoever can mend it.
+        return Told(say(language, "admin.not_saved" if owner.team is not None else "admin.no_database"), 1)
     here = {"whom": say(language, "admin.here")} if done.here else {}
     return Told(say(language, done.key, **done.values, **here))
 

@@ -134,7 +134,8 @@ def _scope(order: Order) -> str:
 def _pause(work: _Work) -> Done:
     name = work.order.given["backend"]
     if not backends.hold(work.session, name, work.order.given.get("says"), work.now):
-        known = ", ".join(each.name for each in backends.every(work.session))
+        # None before the first worker has started.
+        known = ", ".join(each.name for each in backends.every(work.session)) or "-"
         raise CannotDo("admin.no_backend", backend=name, backends=known)
     posts.refresh_cards_in(work.session, name)
     waiting = backends.counts(work.session, work.now)[name].waiting

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -209,3 +210,21 @@ def test_with_tokens_it_may_be_reached_from_outside(tmp_path: pathlib.Path, sqli
         assert httpx.post(f"{url}/api/analyses", json={"text": "A text."}).status_code == 401
         taken = httpx.post(f"{url}/api/analyses", json={"text": "A text."}, headers=headers)
         assert taken.status_code == 202
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: pathlib.Path) -> None:
+    """With what to do, beside the system's own words in the log."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            [sys.executable, "-m", "bot"],
+            cwd=tmp_path,
+            env=environment(PORT=port),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert ended.returncode == 1, ended.stderr
+    assert f"web cannot listen on 127.0.0.1, port {port}" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -81,10 +81,12 @@ def test_nothing_has_to_be_set_unless_it_is_needed(capsys):
                 ("smtp://u:hunter2%C3%A9@h/?from=a@b&to=c@d", "have a user and a password of ASCII"),
             )
         ),
-        ("JOB_DEADLINE", "soon", "JOB_DEADLINE is not valid:"),
+        ("DATABASE_URL", "postgresql://u@h:hunter2/d", "DATABASE_URL is not a database URL such as"),
+        ("JOB_DEADLINE", "soon", "JOB_DEADLINE must be a duration such as PT30S, PT10M, P30D or 00:30:00."),
         ("PORT", "70000", "PORT is not valid:"),
-        ("LANGUAGE", "de", "LANGUAGE is not valid:"),
-        ("LOG_FORMAT", "xml", "LOG_FORMAT is not valid:"),
+        ("LANGUAGE", "de", "LANGUAGE must be en or ko."),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT must be columns or json."),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR."),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_without_its_value(monkeypatch, capsys, name, value, says):
