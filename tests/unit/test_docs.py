@@ -1,5 +1,6 @@
 """The documentation agrees with the code: links lead somewhere, and what it names is there."""
 
+import configparser
 import pathlib
 import re
 
@@ -93,6 +94,23 @@ def test_the_recipe_in_the_how_to_works(tmp_path: pathlib.Path) -> None:
     rows = " ".join(line.split("|")[1] for line in text.split("\n") if line.startswith("| `"))
     named = {word.strip("[]") for word in re.findall(r"`([^`]+)`", rows)}
     assert named >= set(recipe.Recipe.model_fields)
+
+
+def test_the_units_in_the_how_to_start_what_the_procfile_does() -> None:
+    """Each process, by nobody but the product's own user, with the settings of one file and from one folder."""
+    page = (ROOT / "docs" / "how-to" / "deploy.md").read_text("utf-8")
+    started = set()
+    for unit in re.findall(r"```ini\n(.*?)```", page, re.DOTALL):
+        read = configparser.ConfigParser(interpolation=None)
+        read.optionxform = str  # type: ignore[assignment,method-assign]  # Its names have capitals.
+        read.read_string(unit)
+        service = read["Service"]
+        assert (service["User"], service["EnvironmentFile"]) == ("threadline", "/etc/threadline.env")
+        python, command = service["ExecStart"].split(" ", 1)
+        assert python == f"{service['WorkingDirectory']}/.venv/bin/python"
+        started |= {command.replace("%i", name) for name in ("prepare", "infer", "deliver", "beat")}
+    procfile = (ROOT / "Procfile").read_text("utf-8")
+    assert started == set(re.findall(r"^\w+: python (.+)$", procfile, re.MULTILINE))
 
 
 def test_every_feature_names_a_test_that_is_there() -> None:
