@@ -15,7 +15,6 @@ expect = sync_api.expect
 
 TEXT = "The lighthouse keeper wrote a diary. It rained for nine days. The ship came on a Sunday."
 KOREAN = "회의는 월요일에 열렸다. 예산은 삼백만 원으로 정했다. 민지는 금요일까지 초안을 쓴다."
-PATIENCE_MS = 30_000
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -70,7 +69,7 @@ def test_what_is_new_is_marked_for_whom_it_is_new(stack: Stack, windows: tuple[A
     expect(fresh(minji, GENERAL)).not_to_have_class(re.compile("for-me"))
     ada.locator("[data-channel=C0RANDOM]").click()
     stack.let_model_go()
-    expect(fresh(ada, GENERAL)).to_have_class(re.compile("for-me"), timeout=PATIENCE_MS)
+    expect(fresh(ada, GENERAL)).to_have_class(re.compile("for-me"))
     expect(fresh(minji, GENERAL)).not_to_have_class(re.compile("for-me"))
     minji.locator(f"[data-channel={GENERAL}]").click()
     expect(fresh(minji, GENERAL)).to_have_count(0)
@@ -89,21 +88,19 @@ def test_notes_forms_and_homes_are_seen_by_one(stack: Stack, windows: tuple[Any,
     minji.locator(f"[data-channel={GENERAL}]").click()
     write(minji, "/analyze help")
     help_text = say("ko", "help.thread")
-    expect(minji.locator(".ephemeral").filter(has_text=help_text).last).to_be_visible(timeout=PATIENCE_MS)
+    expect(minji.locator(".ephemeral").filter(has_text=help_text).last).to_be_visible()
     for page in (ada, minji):
         page.locator(f"#messages [data-ts='{ts}'] .thread-link").click()
     minji.locator("#thread-messages").get_by_role("button", name="Cancel").last.click()
     note = say("ko", "intake.not_yours")
-    expect(minji.locator(".ephemeral").filter(has_text=note).last).to_be_visible(timeout=PATIENCE_MS)
+    expect(minji.locator(".ephemeral").filter(has_text=note).last).to_be_visible()
     expect(ada.locator("#thread-messages").get_by_role("button", name="Cancel").last).to_be_visible()
 
     write(ada, "/analyze")
-    expect(ada.get_by_role("dialog", name=say("en", "modal.title"))).to_be_visible(timeout=PATIENCE_MS)
+    expect(ada.get_by_role("dialog", name=say("en", "modal.title"))).to_be_visible()
     minji.locator("[data-channel=D0MINJI]").click()
     minji.locator("[data-key=tab-home]").click()
-    expect(minji.locator(".home").filter(has_text=say("ko", "home.requests"))).to_be_visible(
-        timeout=PATIENCE_MS
-    )
+    expect(minji.locator(".home").filter(has_text=say("ko", "home.requests"))).to_be_visible()
     expect(minji.get_by_role("dialog")).to_have_count(0)
     expect(ada.locator(".ephemeral")).to_have_count(0)
 
@@ -113,6 +110,6 @@ def test_notes_forms_and_homes_are_seen_by_one(stack: Stack, windows: tuple[Any,
     for page in (ada, minji):
         page.locator(f"[data-channel={GENERAL}]").click()
         page.locator(f"#messages [data-ts='{ts}'] .thread-link").click()
-        expect(page.locator("#thread-messages").filter(has_text=cancelled)).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.locator("#thread-messages").filter(has_text=cancelled)).to_be_visible()
     for page, state in ((ada, "cancelled"), (minji, "취소됨")):
         expect(page.locator(".job-state").get_by_text(state, exact=True).first).to_be_visible()

@@ -34,7 +34,6 @@ OTHER = {"en": "ko", "ko": "en"}
 REVIEWS = "Support was kind and excellent.\n배송이 늦고 고장 났어요."
 # More than a recipe calls for without asking.
 MANY_LINES = "\n".join(f"It broke, {number}." for number in range(1001))
-PATIENCE_MS = 30_000
 
 # Shortcuts stand in menus of Slack's own.
 BUTTONS = frozenset(
@@ -108,7 +107,7 @@ class Walk:
     def ask(self, text: str) -> None:
         """By a mention in #general; its thread is open afterwards."""
         self.go(GENERAL)
-        self.said(f"@threadline {text}").locator(".thread-link").click(timeout=PATIENCE_MS)
+        self.said(f"@threadline {text}").locator(".thread-link").click()
 
     def said(self, text: str) -> Any:
         """Write here, and get the message as it stands."""
@@ -120,7 +119,7 @@ class Walk:
     def results(self, count: int) -> None:
         """So many answers stand in the open thread."""
         thumbs = self.page.locator(f"#thread-messages [data-action={actions.FEEDBACK}]")
-        expect(thumbs).to_have_count(2 * count, timeout=PATIENCE_MS)
+        expect(thumbs).to_have_count(2 * count)
 
     def button(self, name: str, recipe: str, within: str = "#thread-messages") -> Any:
         """A request's button, by what a screen reader says of it."""
@@ -128,16 +127,16 @@ class Walk:
         return self.page.locator(within).get_by_role("button", name=heard).last
 
     def press(self, name: str, recipe: str, within: str = "#thread-messages") -> None:
-        self.button(name, recipe, within).click(timeout=PATIENCE_MS)
+        self.button(name, recipe, within).click()
 
     def dialog(self, key: str) -> Any:
         """A form, by its title."""
         dialog = self.page.get_by_role("dialog", name=self.word(key))
-        expect(dialog).to_be_visible(timeout=PATIENCE_MS)
+        expect(dialog).to_be_visible()
         return dialog
 
     def seen(self, where: str, words: str) -> None:
-        expect(self.page.locator(where).filter(has_text=words).last).to_be_visible(timeout=PATIENCE_MS)
+        expect(self.page.locator(where).filter(has_text=words).last).to_be_visible()
 
 
 @pytest.mark.parametrize(("user", "language"), WALKERS)
@@ -188,7 +187,7 @@ def by_form(walk: Walk) -> None:
     send.click()
     expect(form).to_be_hidden()
     walk.go(walk.user.replace("U0", "D0"))
-    walk.page.locator("#messages .thread-link").last.click(timeout=PATIENCE_MS)
+    walk.page.locator("#messages .thread-link").last.click()
     walk.results(1)
 
 
@@ -204,7 +203,7 @@ def by_shortcut(walk: Walk) -> None:
     message.hover()
     message.get_by_role("button", name=re.compile("More|더 보기")).click()
     walk.page.get_by_role("menuitem", name="Analyze this message").click()
-    message.locator(".thread-link").click(timeout=PATIENCE_MS)
+    message.locator(".thread-link").click()
     walk.results(1)
 
 
@@ -224,7 +223,7 @@ def with_an_answer(walk: Walk) -> None:
     walk.ask(TEXTS[walk.language])
     walk.results(1)
     walk.press("save", "summarize")
-    expect(walk.page.locator("#thread-messages .file")).to_be_visible(timeout=PATIENCE_MS)
+    expect(walk.page.locator("#thread-messages .file")).to_be_visible()
     walk.press("share", "summarize")
     walk.seen(
         "#messages > li.from-bot",
@@ -271,7 +270,7 @@ def with_a_large_plan(walk: Walk) -> None:
 def in_a_conversation(walk: Walk) -> None:
     """A question in the thread is about the thread; here the thread is a list of rows, and a chart of them."""
     walk.ask(f"sentiment {REVIEWS}")
-    expect(walk.page.locator("#thread-messages figure.chart svg.pie")).to_be_visible(timeout=PATIENCE_MS)
+    expect(walk.page.locator("#thread-messages figure.chart svg.pie")).to_be_visible()
     walk.reply(f"@threadline {QUESTIONS[walk.language]}")
     walk.results(2)
 
@@ -281,7 +280,7 @@ def at_home(walk: Walk) -> None:
     walk.go(walk.user.replace("U0", "D0"))
     walk.stack.act("faults/model", kind="refuse_context", times=1)
     failed = walk.shown("card.failed", recipe=walk.called("summarize"))
-    walk.said(TEXTS[walk.language]).locator(".thread-link").click(timeout=PATIENCE_MS)
+    walk.said(TEXTS[walk.language]).locator(".thread-link").click()
     walk.seen("#thread-messages", failed)
     walk.stack.hold_model()
     walk.page.locator("[data-key=tab-home]").click()
@@ -361,7 +360,7 @@ def with_a_recipe_of_our_own(walk: Walk) -> None:
     expect(form).to_be_hidden()
     walk.seen("#messages .ephemeral", walk.shown("own.made", recipe="reviews", command="/analyze"))
     walk.ask(f"reviews {REVIEWS}")
-    expect(walk.page.locator("#thread-messages figure.chart svg")).to_be_visible(timeout=PATIENCE_MS)
+    expect(walk.page.locator("#thread-messages figure.chart svg")).to_be_visible()
     walk.go(GENERAL)
     walk.write("/analyze admin recipe edit 후기")
     form = walk.dialog("own.title_edit")
