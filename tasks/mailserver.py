@@ -66,8 +66,6 @@ def send(server: MailServer, message: Message) -> int:
     sure = True
     try:
         with contextlib.closing(_connected(server)) as connection:
-            if server.user:
-                connection.login(server.user, server.password)
             sure = False
             refused = connection.send_message(message)
             # It is sent; a good-bye that fails changes nothing.
@@ -81,16 +79,32 @@ def send(server: MailServer, message: Message) -> int:
     return len(refused)
 
 
+def greet(server: MailServer) -> None:
+    """Say who we are, as before a mail, and hand none in. Raises NotSent."""
+    try:
+        with contextlib.closing(_connected(server)) as connection, contextlib.suppress(smtplib.SMTPException):
+            connection.quit()
+    except (smtplib.SMTPException, OSError) as error:
+        raise NotSent(type(error).__name__, sure=True) from error
+
+
 def _connected(server: MailServer) -> smtplib.SMTP:
     seconds, context = TIMEOUT.total_seconds(), ssl.create_default_context()
     if server.tls_at_once:
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=seconds, context=context)
-    connection = smtplib.SMTP(server.host, server.port, timeout=seconds)
+        connection: smtplib.SMTP = smtplib.SMTP_SSL(
+            server.host, server.port, timeout=seconds, context=context
+        )
+    else:
+        connection = smtplib.SMTP(server.host, server.port, timeout=seconds)
     try:
         connection.ehlo()
         # Without TLS on offer, this raises where a password would go over an open line.
-        if connection.has_extn("starttls") or (server.user and not _is_loopback(server.host)):
+        if not server.tls_at_once and (
+            connection.has_extn("starttls") or (server.user and not _is_loopback(server.host))
+        ):
             connection.starttls(context=context)
+        if server.user:
+            connection.login(server.user, server.password)
     except BaseException:
         connection.close()
         raise

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
-from bot.doctor import machine, servers, slack, storage
+from bot.doctor import alerts, machine, servers, slack, storage
 from bot.doctor.finding import Finding, Findings, problem
 from tasks.resources import Resources
 
@@ -22,15 +22,21 @@ def examine(resources: Resources, channels: Sequence[str], limit: timedelta = LI
     `channels` are those that the bot should be in, by id.
     """
     groups: dict[str, Group] = {
-        "slack": lambda: slack.examine(resources, channels),
+        "slack": lambda: slack.examine(resources, [*channels, *_of_alerts(resources, channels)]),
         "slack.socket": lambda: slack.socket(resources),
         "database": lambda: storage.database(resources),
         "owners": lambda: storage.held(resources),
         "broker": lambda: storage.broker(resources),
         **{f"model.{server.name}": servers.group(resources, server) for server in resources.line.servers},
+        "alerts": lambda: alerts.examine(resources),
         "machine": lambda: machine.examine(resources),
     }
     return run(groups, limit)
+
+
+def _of_alerts(resources: Resources, named: Sequence[str]) -> list[str]:
+    channel = resources.settings.slack_alert_channel
+    return [channel] if channel and channel not in named else []
 
 
 def run(groups: dict[str, Group], limit: timedelta) -> list[Finding]:

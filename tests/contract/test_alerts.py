@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 
+from bot.doctor import alerts as doctor
 from db import alerts as rows_of
 from db import incidents, outcomes
 from db.models import Alert, Incident, Job, Telling
@@ -203,6 +204,23 @@ def test_without_a_mail_server_slack_is_told_all_the_same(sqlite_engine: sa.Engi
     tell(resources)
     assert len(resources.slack.messages) == 1
     assert len([one for one in rows(sqlite_engine, Telling) if one.told]) == 1
+
+
+def test_the_doctor_greets_the_mail_server_and_sends_nothing(
+    sqlite_engine: sa.Engine, mailbox: Mailbox, smtp_url: str
+):
+    """One that is away, or wants another password, is a problem; none at all is worth a word."""
+    [found] = doctor.examine(with_mail(sqlite_engine, Clock(), smtp_url))
+    assert (found.check, found.state, found.values["count"]) == ("alerts.mail", "ok", 2)
+    away = f"smtp://127.0.0.1:{services.free_port()}/?from=a@a.test&to=b@a.test"
+    for url in (away, smtp_url.replace("127", "user:hunter2@127", 1)):
+        [found] = doctor.examine(with_mail(sqlite_engine, Clock(), url))
+        assert (found.check, found.state) == ("alerts.mail", "problem")
+        assert "hunter2" not in found.words("en") + found.words("ko")
+    [found] = doctor.examine(fakes.resources(sqlite_engine, Clock()))
+    assert (found.check, found.state) == ("alerts", "note")
+    assert list(doctor.examine(fakes.resources(sqlite_engine, Clock(), slack_alert_channel="C0OPS"))) == []
+    assert mailbox.mails == []
 
 
 def test_a_password_goes_over_no_open_line(smtp_url: str, mailbox: Mailbox, monkeypatch):
