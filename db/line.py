@@ -1,6 +1,7 @@
 """The line in front of a model server: who stands in it, and whose turn it is.
 
-Rows are locked in the order backend, job, step, turn, post, so that no two transactions wait for each other.
+Rows are locked in the order lane, backend, job, step, turn, post, so that no two transactions wait for each other: of
+several backends by name, of several jobs by id, and the posts of several jobs in that order too, each job's card first.
 """
 
 import hashlib

@@ -64,7 +64,7 @@ def cancel(session: Session, job_id: str, now: datetime) -> bool:
 
 
 def will_settle(session: Session, job_id: str) -> None:
-    """Lock a job before its posts are changed, as everywhere (db.line), in a transaction that ends with `settle`."""
+    """Lock a job before its posts are changed, as everywhere (db.line), in a transaction that may end with `settle`."""
     session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
 
 
@@ -90,7 +90,8 @@ def end_overdue(session: Session, now: datetime, most: int = 100) -> list[str]:
         .limit(most)
         .with_for_update(skip_locked=True)
     )
-    overdue = list(session.scalars(rows))
+    # Several cards in the order of their jobs, as everywhere (db.line).
+    overdue = sorted(session.scalars(rows), key=lambda job: job.id)
     for job in overdue:
         waited: dict[str, Any] = {"minutes": round((now - job.created_at).total_seconds() / 60, 1)}
         if job.held:

@@ -148,15 +148,18 @@ _HANG_THREAD = (
     .where(_jobs.c.id == bindparam("job"), _jobs.c.thread_ts.is_(None))
     .values(thread_ts=bindparam("card_ts"))
 )
-_REFRESH = (
-    update(_posts)
-    .where(
-        _posts.c.job_id == bindparam("job"),
-        _follows(_posts.c.kind),
-        _posts.c.state != PostState.DROPPED,
-    )
-    .values(revision=_posts.c.revision + 1, state=PostState.WANTED)
-)
+_several = _posts.alias()
+
+
+def _in_order(*which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Those of `_several`, locked job by job, the card first: whoever goes on to the next holds none after it."""
+    found = select(_several.c.id).where(*which).order_by(_several.c.job_id, _several.c.id)
+    return _posts.c.id.in_(found.with_for_update())
+
+
+_AGAIN = update(_posts).values(revision=_posts.c.revision + 1, state=PostState.WANTED)
+_KEPT = _several.c.state != PostState.DROPPED
+_REFRESH = _AGAIN.where(_in_order(_several.c.job_id == bindparam("job"), _follows(_several.c.kind), _KEPT))
 
 
 def slack_lane(channel: str) -> str:
@@ -241,15 +244,14 @@ def busy_cards(session: Session, job_ids: Sequence[str]) -> set[str]:
 
 
 def refresh_cards_in(session: Session, backend: str) -> None:
-    """Something changed for everybody who waits for or runs on a backend."""
+    """Something changed for everybody who waits for or runs on a backend. Whoever asks for it may hold the backend's
+    lock, and none that comes after it (db.line): these are the cards of many jobs, and none of the jobs is held.
+    """
     waiting = select(Step.job_id).where(
         Step.backend == backend, Step.state.in_((StepState.WAITING, StepState.RUNNING))
     )
-    session.execute(
-        update(Post)
-        .where(Post.job_id.in_(waiting), Post.kind == PostKind.CARD, Post.state != PostState.DROPPED)
-        .values(revision=Post.revision + 1, state=PostState.WANTED)
-    )
+    cards = _in_order(_several.c.job_id.in_(waiting), _several.c.kind == PostKind.CARD, _KEPT)
+    session.execute(_AGAIN.where(cards))
 
 
 def any_wanted(session: Session, job_id: str) -> bool:
@@ -426,6 +428,7 @@ def move(session: Session, job_id: str, channel: str, reason: str) -> None:
     """From now on a job speaks in another channel, in a thread of its new card, which says why."""
     job = session.get_one(Job, job_id, with_for_update=True)
     left, job.channel, job.thread_ts = job.channel, channel, None
+    session.execute(select(Post.id).where(Post.job_id == job_id).order_by(Post.id).with_for_update())
     session.execute(
         update(Post)
         .where(Post.job_id == job_id, Post.kind != PostKind.CALLBACK)

@@ -138,7 +138,8 @@ def end_hopeless(session: Session, most_claims: int, now: datetime, most: int = 
         .limit(most)
         .with_for_update(skip_locked=True)
     )
-    hopeless = list(session.scalars(rows))
+    # Several cards in the order of their jobs, as everywhere (db.line).
+    hopeless = sorted(session.scalars(rows), key=lambda job: job.id)
     for job in hopeless:
         outcomes.fail(session, job, "bug", {}, now, cause="worker_killed")
     return [job.id for job in hopeless]

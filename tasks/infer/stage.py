@@ -303,13 +303,14 @@ def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.L
             asked = timedelta(0)
         before = transaction.get_one(Backend, backend).trouble
         news = backends.pause(transaction, backend, trouble, now, asked, LONGEST_PAUSE)
-        leases.give_back(transaction, claimed, now, until=now, attempt_used=False)
         if news and backends.PROBED & {before, trouble}:
             # Cards speak of a server that is away, and not of one that is full.
             posts.refresh_cards_in(transaction, backend)
         return learned, news
 
     learned, news = session.persist(resources.engine, record)
+    # In a transaction of its own: whoever refreshes the cards of many holds nothing of one (db.line).
+    _give_back(resources, claimed)
     # A learned limit is full now and then: that is how it learns.
     usual = log.info if learned else log.warning
     say = log.info if not news else log.error if trouble in backends.PROBED else usual
@@ -330,13 +331,16 @@ def _stopped(resources: Resources, claimed: Claimed) -> None:
     """The job was ended, the lease was lost, or this process is to end; the slot may go to the next: the stream
     is closed.
     """
+    _give_back(resources, claimed)
+    log.info("step.stopped")
 
+
+def _give_back(resources: Resources, claimed: Claimed) -> None:
     def record(transaction: Session) -> None:
         now = resources.clock()
         leases.give_back(transaction, claimed, now, until=now, attempt_used=False)
 
     session.persist(resources.engine, record)
-    log.info("step.stopped")
 
 
 def _failed(resources: Resources, backend: str, claimed: Claimed, error: errors.ModelError) -> None:
