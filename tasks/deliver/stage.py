@@ -103,7 +103,8 @@ def _show(resources: Resources, work: Work) -> Outcome:
 
 def _record(transaction: Session, work: Work, outcome: Outcome, now: datetime) -> None:
     settles = work.post.kind is not PostKind.CARD
-    if settles:
+    # A further post refers to its job, for which PostgreSQL asks for a lock on that.
+    if settles or (isinstance(outcome, Shown) and outcome.further):
         outcomes.will_settle(transaction, work.job.id)
     match outcome:
         case Shown():

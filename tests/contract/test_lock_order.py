@@ -13,6 +13,8 @@ from db import line, outcomes, posts, preparing, session
 from db.line import Claimed
 from db.models import Backend, Job, Post, Step
 from db.states import JobState, PostKind, PostState, StepState
+from tasks.deliver import stage as delivering
+from tasks.deliver.outcome import Shown
 from tasks.infer import errors
 from tasks.infer import stage as inferring
 from tasks.sweep import MOST_CLAIMS
@@ -214,3 +216,25 @@ def test_a_job_that_moves_does_not_cross_a_preview(engine: sa.Engine, pool: Thre
         previewing.commit()
         moving.result(timeout=20)
     assert {post.lane for post in rows(engine, Post)} == {"slack/D1"}
+
+
+def test_a_card_that_begins_a_stream_does_not_cross_a_call_of_its_job(
+    engine: sa.Engine, pool: ThreadPoolExecutor
+):
+    """A new post refers to its job, for which PostgreSQL waits until nobody holds that."""
+    job = in_line(engine, thread_ts="1.0")
+    claimed = do(engine, line.claim, "main", NOW, LEASE)
+    assert claimed is not None
+    work = do(engine, posts.claim, posts.slack_lane("C1"), NOW, LEASE)
+    assert work is not None
+    with session.transaction(engine) as finishing:
+        finishing.get_one(Job, job.id, with_for_update=True)
+        shown = Shown("1.1", "C1", "digest", [(PostKind.STREAM, 0)])
+        go_on = functools.partial(delivering._go_on, resources(engine, Clock()), work, shown)
+        recording = pool.submit(do, engine, go_on)
+        waits(engine, recording)
+        posts.refresh_card(finishing, job.id)
+        finishing.commit()
+        recording.result(timeout=20)
+    [stream] = rows(engine, Post, kind=PostKind.STREAM)
+    assert stream.job_id == job.id
