@@ -5,7 +5,9 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db import backends, calls, jobs, leases, line, outcomes, posts, session
@@ -96,7 +98,7 @@ def _call(resources: Resources, server: Server, claimed: Claimed) -> None:
         _finish(resources, server, claimed, answer)
         if claimed.backend_was_troubled:
             # A server that does not stream has no first word before the last; after one this changes nothing.
-            _recovered(resources, server.name)
+            _recovered(resources.engine, server.name)
 
 
 def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answer:
@@ -110,8 +112,12 @@ def _ask(resources: Resources, server: Server, claimed: Claimed) -> client.Answe
         nonlocal troubled
         if troubled and text:
             # The first word proves it: others need not wait for the last.
-            troubled = False
-            _recovered(resources, server.name)
+            try:
+                _recovered(resources.heartbeats, server.name)
+                troubled = False
+            except SQLAlchemyError as error:
+                # Somebody has the backend or a card, perhaps one who is dead: the lease is worth more.
+                log.warning("backend.unrecovered", error=type(error).__name__)
         return held.stands(text, tokens_out)
 
     resources.deadman.hold(claimed, left)
@@ -317,8 +323,8 @@ def _later(resources: Resources, backend: str, claimed: Claimed, error: errors.L
     say("backend.trouble", backend=backend, trouble=trouble, detail=error.detail, status=error.status)
 
 
-def _recovered(resources: Resources, backend: str) -> None:
-    with session.transaction(resources.engine) as transaction:
+def _recovered(engine: sa.Engine, backend: str) -> None:
+    with session.transaction(engine) as transaction:
         trouble = backends.recovered(transaction, backend)
         if trouble in backends.PROBED:
             posts.refresh_cards_in(transaction, backend)

@@ -1,22 +1,28 @@
 """Transactions that meet on PostgreSQL wait for each other in one direction only: no deadlocks."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from db import backends, calls, jobs, leases, line, outcomes, places, postgresql, posts, session
 from db.models import Backend, Job, Post, Step
 from db.states import JobState, PostKind, PostState, StepState
 from tasks.deliver import stage
 from tasks.deliver.outcome import Shown
+from tasks.infer import stage as infer
 from tasks.sweep import sweep
 from tests.fakes import (
     LEASE,
     MINUTE,
     NOW,
     Clock,
+    Model,
+    Stream,
     a_step,
     declare,
     do,
@@ -24,6 +30,8 @@ from tests.fakes import (
     resources,
     rows,
     set_row,
+    streamed,
+    streams,
     the,
     until,
 )
@@ -219,3 +227,30 @@ def test_a_process_that_freezes_in_a_transaction_does_not_keep_its_locks(
     holding.close()
     frozen.dispose()
     assert [step.fence for step in rows(postgres_engine, Step)] == [1]
+
+
+def test_news_of_a_server_never_cost_the_lease_of_the_call_that_has_them(postgres_engine: sa.Engine):
+    """The backend's row is held, perhaps by one who is dead: the call goes on, and says later that all is well."""
+    engine = postgres_engine
+    job = in_line(engine)
+    do(engine, backends.pause, "main", "down", NOW, None, MINUTE)
+    worker = resources(engine, Clock(NOW + 2 * MINUTE))
+    url = engine.url.render_as_string(hide_password=False)
+    worker.__dict__["heartbeats"] = postgresql.connect(url, 2, timedelta(seconds=1))
+    first, *others = streamed("It rained ", "for nine days.")
+
+    def answering() -> Iterator[bytes]:
+        with session.transaction(engine) as holding:
+            holding.get_one(Backend, "main", with_for_update=True)
+            yield first
+        yield from others
+
+    worker.__dict__["http"] = Model(streams(Stream(answering()))).client()
+    server = worker.line.server("main")
+    assert server is not None
+    with capture_logs() as logged:
+        assert infer.serve(worker, server)
+    worker.heartbeats.dispose()
+    assert "backend.unrecovered" in [each["event"] for each in logged]
+    assert the(engine, Job, job.id).result == "It rained for nine days."
+    assert the(engine, Backend, "main").trouble is None

@@ -441,7 +441,7 @@ def test_a_call_outlives_one_missed_renewal_and_not_two(resources, clock: Clock,
 def test_a_renewal_that_a_frozen_database_confirmed_too_late_is_none(resources, clock: Clock):
     """It answers as of the time when it was asked; by now the slot may be somebody else's (I5)."""
     in_line(resources.engine)
-    frozen = sa.create_engine(resources.engine.url)
+    frozen = session.connect(resources.engine.url.render_as_string(hide_password=False))
 
     @sa.event.listens_for(frozen, "commit")
     def _freeze(_connection: sa.Connection) -> None:
