@@ -39,6 +39,8 @@ class Declared:
 
 def declare(session: Session, declared: Iterable[Declared]) -> None:
     """Make the rows agree with the settings. What a learned limit has learned outlives a restart."""
+    # Those that are there in the order in which the sweep locks them.
+    session.execute(select(Backend.name).order_by(Backend.name).with_for_update(key_share=True))
     for each in declared:
         known = session.get(Backend, each.name, with_for_update=LOCK)
         if known is None:

@@ -149,6 +149,8 @@ def forget(session: Session, team: str, requester: str, now: datetime, gone_by: 
     ended at `gone_by`, with the sweep a minute later: by then the cards say how it ended.
     """
     mine = (Job.team == team) & (Job.requester == requester)
+    # All of them first (db.line).
+    session.execute(select(Job.id).where(mine).order_by(Job.id).with_for_update())
     opened = session.scalars(select(Job).where(mine, Job.state.in_(OPEN)).order_by(Job.id)).all()
     cancelled = [job for job in opened if outcomes.cancel(session, job.id, now)]
     session.flush()
@@ -274,7 +276,11 @@ def retry(session: Session, job_id: str, attempt: int, now: datetime, patience: 
 
 
 def delete_older(session: Session, before: datetime, most: int = 500) -> int:
-    """Forget jobs that ended before `before`, with all that hangs from them; returns how many."""
+    """Forget jobs that ended before `before`, with all that hangs from them; returns how many.
+
+    One that somebody holds is left for the next time.
+    """
     old = select(Job.id).where(Job.state.in_(ENDED), Job.ended_at < before).limit(most)
-    gone = session.execute(delete(Job).where(Job.id.in_(old)).returning(Job.id))
-    return len(gone.all())
+    gone = session.scalars(old.with_for_update(skip_locked=True)).all()
+    session.execute(delete(Job).where(Job.id.in_(gone)).execution_options(synchronize_session=False))
+    return len(gone)

@@ -228,30 +228,27 @@ def free_dead(session: Session, now: datetime, most_claims: int) -> list[str]:
     other one is out: whoever only stood beside the one that kills is never beside it again.
 
     Returns the backends that have work again. The backends are locked first: two sweeps then take turns. Then all
-    the jobs, before any turn, in which the calls of one person meet.
+    the jobs, all the steps, for a heartbeat may still come, and all the turns, in which the calls of one person meet.
     """
+    session.execute(select(Backend.name).order_by(Backend.name).with_for_update(key_share=True))
+    dead = select(Step).where(Step.state == StepState.RUNNING, Step.lease_until <= now)
+    of = select(Job).where(Job.id.in_(dead.with_only_columns(Step.job_id)))
+    jobs_of = {job.id: job for job in session.scalars(of.order_by(Job.id).with_for_update())}
+    theirs = dead.where(Step.job_id.in_(jobs_of)).order_by(Step.id).with_for_update()
+    steps = session.scalars(theirs.execution_options(populate_existing=True)).all()
+    turns.lock(session, [step.turn_id for step in steps if step.turn_id is not None])
     freed = set()
     last_one_is_out: bool | None = None
-    for backend in session.scalars(
-        select(Backend).order_by(Backend.name).with_for_update(key_share=True)
-    ).all():
-        dead = select(Step).where(
-            Step.backend == backend.name, Step.state == StepState.RUNNING, Step.lease_until <= now
-        )
-        of = select(Job).where(Job.id.in_(dead.with_only_columns(Step.job_id)))
-        jobs_of = {job.id: job for job in session.scalars(of.order_by(Job.id).with_for_update())}
-        # In the order of `adopt`, and as they stand now that nobody else can change them.
-        ordered = dead.join(Job).where(Job.id.in_(jobs_of)).order_by(Job.team, Job.requester, Step.id)
-        for step in session.scalars(ordered.execution_options(populate_existing=True)).all():
-            job = jobs_of[step.job_id]
-            if step.claims == most_claims - 1 and _wanted(job, step):
-                if last_one_is_out is None:
-                    last_one_is_out = _last_claim_is_out(session, now, most_claims)
-                if last_one_is_out:
-                    continue
-                last_one_is_out = True
-            _free(session, job, step, now, most_claims)
-            freed.add(backend.name)
+    for step in steps:
+        job = jobs_of[step.job_id]
+        if step.claims == most_claims - 1 and _wanted(job, step):
+            if last_one_is_out is None:
+                last_one_is_out = _last_claim_is_out(session, now, most_claims)
+            if last_one_is_out:
+                continue
+            last_one_is_out = True
+        _free(session, job, step, now, most_claims)
+        freed.add(step.backend)
     return sorted(freed)
 
 

@@ -1,10 +1,12 @@
 """The line in front of a model server: who stands in it, and whose turn it is.
 
 Rows are locked in the order lane, backend, job, step, turn, post, so that no two transactions wait for each other: of
-several backends by name, of several jobs by id, and the posts of several jobs in that order too, each job's card first.
+several backends by name, of several jobs by id, and the posts of several jobs in that order too, each job's card first;
+of several turns as `turns.lock` has it. Waiting steps of many jobs are taken as far as nobody holds them.
 """
 
 import hashlib
+import itertools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -210,14 +212,17 @@ def move(
         theirs = Job.recipe.in_(recipes) & Job.own_recipe.is_(None)
         theirs |= Job.own_recipe.is_not(None) if own else false()
         fits &= exists().where(Job.id == Step.job_id, theirs)
-    moved = update(Step).where(fits).values(backend=to, turn_id=None, not_before=now).returning(Step.id)
+    # Those that somebody holds are just being ended; what still waits then, the next sweep moves.
+    free = select(Step.id).where(fits).correlate(None).with_for_update(skip_locked=True)
+    moved = update(Step).where(Step.id.in_(free)).values(backend=to, turn_id=None, not_before=now)
+    moved = moved.returning(Step.id)
     return len(session.execute(moved).all())
 
 
 def adopt(session: Session, rank: Callable[[str, str | None], Rank], most: int = 500) -> set[str]:
     """Put waiting steps without a turn in line: moved ones, and those of code before turns; their backends.
 
-    `rank(requester, channel)` is the rank of a request.
+    `rank(requester, channel)` is the rank of a request. The turns are locked in the order of `turns.lock`.
     """
     lost = (
         select(Step.id, Step.backend, Job.team, Job.requester, Job.channel, Job.created_at)
@@ -227,9 +232,13 @@ def adopt(session: Session, rank: Callable[[str, str | None], Rank], most: int =
         .limit(most)
     )
     adopted = set()
-    for step_id, backend, team, requester, channel, asked_at in session.execute(lost).all():
-        turn_id = turns.join(session, backend, team, requester, rank(requester, channel))
-        still = (Step.id == step_id) & Step.turn_id.is_(None) & (Step.state == StepState.WAITING)
-        session.execute(update(Step).where(still).values(turn_id=turn_id, asked_at=asked_at))
+    for (backend, team, requester), theirs in itertools.groupby(
+        session.execute(lost).all(), lambda step: (step.backend, step.team, step.requester)
+    ):
+        ranked = [(rank(requester, step.channel), step) for step in theirs]
+        for its_rank, step in sorted(ranked, key=lambda one: one[0].priority):
+            turn_id = turns.join(session, backend, team, requester, its_rank)
+            still = (Step.id == step.id) & Step.turn_id.is_(None) & (Step.state == StepState.WAITING)
+            session.execute(update(Step).where(still).values(turn_id=turn_id, asked_at=step.created_at))
         adopted.add(backend)
     return adopted

@@ -9,7 +9,7 @@ Priorities are strict: 0 goes before 1, and 1 before 2. But a priority that was 
 work waiting all the while, gets the next slot.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -150,6 +150,12 @@ def choose(
     if first.lowest > first.priority or passed_over:
         chosen = _aged(session, backend, now, first, passed_over) or first
     return Next(chosen.turn_id, chosen.second is not None, chosen.in_flight, chosen)
+
+
+def lock(session: Session, turn_ids: Collection[int]) -> None:
+    """Lock several turns in the order in which `line.adopt` joins them: by backend, person and priority."""
+    order = (Turn.backend, Turn.team, Turn.requester, Turn.priority)
+    session.execute(select(Turn.id).where(Turn.id.in_(turn_ids)).order_by(*order).with_for_update())
 
 
 def serve(session: Session, turn_id: int, cost: float, *, has_more: bool) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.orm import Session
 
 from db import alerts as told
 from db import backends, jobs, leases, line, outcomes, places, posts, preparing, session, turns
@@ -56,9 +55,9 @@ def _keep_line(resources: Resources, now: datetime) -> None:
     fair = resources.line
     with session.reading(resources.engine) as reading:
         known = {backend.name: backend for backend in backends.every(reading)}
+    for backend in known.values():
+        _send_elsewhere(resources, backend, known, now)
     with session.transaction(resources.engine) as transaction:
-        for backend in known.values():
-            _send_elsewhere(transaction, resources, backend, known, now)
 
         def rank(requester: str, channel: str | None) -> Rank:
             return rules.read(transaction, "", requester, channel).rank(fair.rank(requester))
@@ -75,9 +74,12 @@ def _keep_line(resources: Resources, now: datetime) -> None:
 
 
 def _send_elsewhere(
-    transaction: Session, resources: Resources, backend: Backend, known: Mapping[str, Backend], now: datetime
+    resources: Resources, backend: Backend, known: Mapping[str, Backend], now: datetime
 ) -> None:
-    """Steps wait at the first backend that serves their recipe and is not out: at a fallback while it must be."""
+    """Steps wait at the first backend that serves their recipe and is not out: at a fallback while it must be.
+
+    Each move is a transaction: whoever holds steps must not ask for a backend either.
+    """
     fair, wanted = resources.line, defaultdict(list)
     for recipe in resources.recipes.names():
         serving = [server for server in fair.serving(recipe) if server.name in known]
@@ -90,9 +92,10 @@ def _send_elsewhere(
             continue
         # What owners made goes where the default recipe goes (Resources.serving).
         own = resources.recipes.default.name in recipes
-        moved = line.move(
-            transaction, backend.name, name, recipes, server.context, now, own=own, sees=server.vision
-        )
+        with session.transaction(resources.engine) as transaction:
+            moved = line.move(
+                transaction, backend.name, name, recipes, server.context, now, own=own, sees=server.vision
+            )
         if moved:
             log.warning("line.moved", backend=backend.name, to=name, steps=moved)
 
