@@ -52,7 +52,10 @@ def send(resources: Resources, work: Work, clock: Callable[[], float] = time.mon
 
 
 def _post(http: httpx.Client, url: str, body: dict[str, Any], key: str, clock: Callable[[], float]) -> int:
-    """The answer's status. What comes after it is not read: it may be of any length, and take any time."""
+    """The answer's status. What comes after it is not read: it may be of any length, and take any time.
+
+    So httpx closes the connection, and no other call comes under its guard.
+    """
     until = clock() + TOTAL.total_seconds()
 
     def trace(event: str, info: Mapping[str, Any]) -> None:
