@@ -1,6 +1,7 @@
 """What the stages work with, opened on first use in the process that uses it."""
 
 import functools
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -59,6 +60,8 @@ class Resources:
         self.stopping = Stopping(clock)
         # Ends the process when it is frozen in the middle of a claim; a worker starts it (tasks.worker).
         self.deadman = Deadman()
+        # Held by a sweep of this process (tasks.sweep).
+        self.sweeping = threading.Lock()
         # Until when not to ask which servers for their gauges (tasks.infer.learn).
         self.without_gauges: dict[str, datetime] = {}
         # Servers that refused a request for JSON and took the same one without (tasks.infer.stage).

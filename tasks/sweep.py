@@ -27,8 +27,18 @@ MOST_CLAIMS = 3
 def sweep(resources: Resources, *, asked: bool = True) -> None:
     """Make every lost message a delay. Two sweeps at once are harmless: each change is conditional.
 
-    `asked`: beat did, and a broker brought it; such a sweep leaves its time (tasks.silence).
+    `asked`: beat did, and a broker brought it; such a sweep leaves its time (tasks.silence). In one process there is
+    one at a time: where a lock is waited for, all its threads would soon wait in sweeps.
     """
+    if not resources.sweeping.acquire(blocking=False):
+        return
+    try:
+        _sweep(resources, asked)
+    finally:
+        resources.sweeping.release()
+
+
+def _sweep(resources: Resources, asked: bool) -> None:
     now = resources.clock()
     # A transaction each: whoever holds a job must not ask for a backend, which is locked first (db.line).
     with session.transaction(resources.engine) as transaction:

@@ -10,6 +10,7 @@ import os
 import pathlib
 import signal
 import sys
+import threading
 import time
 from datetime import timedelta
 from typing import Any
@@ -30,7 +31,8 @@ def obey(stage: str, text: str) -> None:
     frozen = pathlib.Path(os.environ["HOME"], f"{stage}.frozen")
     if f"{stage}:freeze" in text and not frozen.exists():
         frozen.write_text(str(os.getpid()))
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # To this very thread: it does not get to the next line while another one is told to stop them all.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
     if f"{stage}:linger" in text:
         pathlib.Path(os.environ["HOME"], f"{stage}.lingers").touch()
         while not pathlib.Path(os.environ["HOME"], f"{stage}.go").exists():

@@ -30,6 +30,24 @@ def test_a_sweep_leaves_its_time_but_does_not_write_it_every_second(resources, c
     assert the(resources.engine, Backend, "main").swept_at == NOW + 2 * SECOND
 
 
+def test_a_process_sweeps_once_at_a_time(resources, clock):
+    """Sweeps that wait for a lock would have all threads of `deliver` before long."""
+    with resources.sweeping:
+        sweep(resources)
+    assert the(resources.engine, Backend, "main").swept_at is None
+    sweep(resources)
+    sweep(resources)
+    assert the(resources.engine, Backend, "main").swept_at == NOW
+    assert not resources.sweeping.locked()
+
+
+def test_a_sweep_that_breaks_holds_up_no_other(resources, monkeypatch):
+    monkeypatch.setattr(sweeping.outcomes, "end_overdue", None)
+    with pytest.raises(TypeError):
+        sweep(resources)
+    assert not resources.sweeping.locked()
+
+
 def test_a_sweep_that_nobody_asked_for_leaves_no_time(resources, clock):
     """It is to be seen that beat or the broker is away, though the dead are freed."""
     in_line(resources.engine, channel=None)
