@@ -138,15 +138,22 @@ class Network:
 
     def add(self, name: str, *to: Address) -> Link:
         """A new link to one of some addresses."""
-        link = Link(name, services.free_port(), to)
-
-        async def serve() -> None:
-            server = await self._loop.create_server(lambda: End(link, is_client=True), "127.0.0.1", link.port)
-            self._servers.append(server)
-
-        asyncio.run_coroutine_threadsafe(serve(), self._loop).result(10)
+        for more_tries in (2, 1, 0):
+            link = Link(name, services.free_port(), to)
+            try:
+                asyncio.run_coroutine_threadsafe(self._serve(link), self._loop).result(10)
+            except OSError:
+                # Somebody had the port before us, though it was free: seen once, and not found out who.
+                if not more_tries:
+                    raise
+            else:
+                break
         self.links[name] = link
         return link
+
+    async def _serve(self, link: Link) -> None:
+        server = await self._loop.create_server(lambda: End(link, is_client=True), "127.0.0.1", link.port)
+        self._servers.append(server)
 
     def fault(self, name: str, how: str) -> None:
         """Let a link misbehave: `cut` and `half_close` are over at once, `hold`, `slow` and `refuse` until `heal`."""
