@@ -94,4 +94,4 @@ def _guard(stream: httpcore.NetworkStream, left: Callable[[], float]) -> None:
             write(buffer[at : at + _PIECE], seconds)
 
     stream.read = read_in_time  # type: ignore[method-assign]  # httpcore has no hook for this.
-    stream.write = write_in_time  # type: ignore[method-assign]
+    stream.write = write_in_time  # type: ignore[method-assign]  # The same.
