@@ -20,6 +20,7 @@ from tasks.deliver.outcome import Shown
 from tasks.infer import errors
 from tasks.infer import stage as inferring
 from tasks.linefile import Line, Server
+from tasks.resources import Resources
 from tasks.sweep import MOST_CLAIMS, sweep
 from tests.fakes import (
     LEASE,
@@ -95,6 +96,13 @@ def three(engine: sa.Engine, **changes: Any) -> None:
 def as_they_lie(engine: sa.Engine) -> None:
     """From now on PostgreSQL knows how small the tables are, and reads rows in the order in which they lie."""
     do(engine, lambda transaction: transaction.execute(sa.text("ANALYZE")))
+
+
+def with_servers(made: Resources, *names: str) -> Resources:
+    """The same, with a line of these servers."""
+    servers = [Server(name, f"http://{name}/v1", "", "m", 4, 8192, None) for name in names]
+    made.__dict__["line"] = Line(servers, 1.0, 2.0, {})
+    return made
 
 
 def claimed_of(engine: sa.Engine, *ids: str) -> list[Claimed]:
@@ -383,11 +391,9 @@ def test_a_line_that_moved_holds_nobody_up_while_another_is_waited_for(
     """A claim at the other backend may hold the job that somebody stops, and they its calls at this one."""
     declare(engine, name="third")
     job = in_line(engine)
-    servers = [Server(name, f"http://{name}/v1", "", "m", 4, 8192, None) for name in ("main", OTHER, "third")]
     for name in ("main", OTHER):
         set_row(engine, Backend, name, trouble="down", failures=2, not_before=NOW + MINUTE)
-    made = resources(engine, Clock())
-    made.__dict__["line"] = Line(servers, 1.0, 2.0, {})
+    made = with_servers(resources(engine, Clock()), "main", OTHER, "third")
     with session.transaction(engine) as claiming:
         claiming.get_one(Backend, OTHER, with_for_update=backends.LOCK)
         moving = pool.submit(sweeping._keep_line, made, NOW)
@@ -410,7 +416,8 @@ def test_all_who_refresh_or_show_several_cards_may_meet_at_any_moment(engine: sa
             set_row(engine, Step, step.id, backend=OTHER, turn_id=None)
     as_they_lie(engine)
     before = {card.job_id: card.revision for card in rows(engine, Post, kind=PostKind.CARD)}
-    made = resources(engine, Clock())
+    # Else a sweep would move all that waits at the second to the first, which takes its news away.
+    made = with_servers(resources(engine, Clock()), "main", OTHER)
 
     def deliver() -> None:
         clock = Clock(NOW + MINUTE)
