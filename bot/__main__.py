@@ -11,6 +11,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from bot.app import create_app
 from bot.web import create_web
+from db import session
 from tasks import logs, settings
 from tasks.linefile import BadLine
 from tasks.recipes import RecipeError
@@ -71,6 +72,8 @@ def _serve(resources: Resources) -> int:
         sys.stderr.write(f"{complaint}\nSee .env.example for what each setting means.\n")
         return 2
     logs.configure(chosen, "web")
+    if session.has_one_writer(resources.engine):
+        resources.deadman.start()
     web = create_web(resources, create_app(resources))
     try:
         uvicorn.run(

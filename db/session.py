@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -26,8 +26,23 @@ log = structlog.get_logger()
 # How long to wait for a lock or a connection, unless somebody is waiting at the door.
 PATIENCE = timedelta(seconds=30)
 
+# How long a transaction on SQLite is good for after its last statement: whoever froze is given up, as on PostgreSQL.
+FROZEN = timedelta(seconds=10)
+
 # How long a transaction that may be done twice is tried again in, while the database is in trouble that passes.
 PERSISTENCE = timedelta(seconds=30)
+
+
+class Watch(Protocol):
+    """Ends this process when it freezes with what others wait for (tasks.deadman)."""
+
+    def hold(self, claim: object, left: timedelta) -> None:
+        """This is held, and good for `left` from now; said again, from now on once more."""
+        ...
+
+    def release(self, claim: object) -> None:
+        """No longer, if it was."""
+        ...
 
 
 def connect(
@@ -37,16 +52,26 @@ def connect(
     *,
     silence: timedelta | None = None,
     asks_every: timedelta | None = None,
+    watch: Watch | None = None,
 ) -> sa.Engine:
     """An engine for `url`; opens no connection yet, so it may be made before a fork and used after it.
 
     Waits `patience` for locks and connections, and `silence` for a server's answer: by default a little longer.
-    SQLite is asked for its write lock `asks_every` so often; by default the more often the less patience there is.
+    SQLite is asked for its write lock `asks_every` so often; by default the more often the less patience there is. While
+    a transaction has it, `watch` is told.
     Parameters are hidden from errors: they are what people wrote (I10).
     """
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return _connect_sqlite(url, pool_size, patience, asks_every or patience / 10_000)
+        engine = _connect_sqlite(url, pool_size, patience, asks_every or patience / 10_000)
+        if watch is not None:
+            _watch_writer(engine, watch)
+        return engine
     return postgresql.connect(url, pool_size, patience, silence=silence)
+
+
+def has_one_writer(engine: sa.Engine) -> bool:
+    """Whether whoever writes holds up all others who would: SQLite."""
+    return engine.dialect.name == "sqlite"
 
 
 @contextmanager
@@ -103,6 +128,8 @@ def _turn(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
     finally:
+        if watch := engine.get_execution_options().get("watch"):
+            watch.release(engine)
         turn.release()
 
 
@@ -164,6 +191,20 @@ def _connect_sqlite(url: str, pool_size: int, patience: timedelta, asks_every: t
             connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _watch_writer(engine: sa.Engine, watch: Watch) -> None:
+    """All others wait for who has the write lock, also when it is frozen; `_turn` tells when it has it no longer."""
+    engine.update_execution_options(watch=watch)
+
+    def goes_on(connection: sa.Connection, *_: Any) -> None:
+        driver = connection.connection.dbapi_connection
+        if connection.get_execution_options().get("waits", True) and driver and driver.in_transaction:
+            watch.hold(engine, FROZEN)
+
+    # After the listener that takes the lock, at each statement, and when it is all to be synced.
+    for event in ("begin", "before_cursor_execute", "commit"):
+        sa.event.listen(engine, event, goes_on)
 
 
 def _begin_immediate(connection: sa.Connection, patience: timedelta, asks_every: timedelta) -> None:

@@ -29,7 +29,12 @@ def watch(resources: Resources) -> None:
         if isinstance(exception, WorkerLostError | TimeLimitExceeded):
             _release(resources, *args)
 
-    signals.worker_process_init.connect(_heed, weak=False)
+    def begun(**_: Any) -> None:
+        _heed()
+        if session.has_one_writer(resources.engine):
+            resources.deadman.start()
+
+    signals.worker_process_init.connect(begun, weak=False)
     signals.task_failure.connect(died, weak=False)
 
 
@@ -46,7 +51,7 @@ def hurry() -> None:
         os.kill(child.pid, signal.SIGUSR2)
 
 
-def _heed(**_: Any) -> None:
+def _heed() -> None:
     # Platforms and honcho send SIGTERM to a whole process group. The pool's own answer would be to drop the job in
     # the middle; its parent heard the same signal, and tells us when there is nothing more to do.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

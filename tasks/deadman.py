@@ -1,8 +1,8 @@
 """Ends this process when it can no longer keep its claims.
 
-A process that is frozen holds its calls open at the model server after their leases are given to others (I5), and
-posts late what another has posted since (I4). It cannot close a connection; `kill -9` of it does, and works on the
-frozen. So a small program beside it (tasks/watchdog.py) waits at a pipe, and is told until when all is well.
+A process that is frozen holds its calls open at the model server after their leases are given to others (I5), posts
+late what another has posted since (I4), and keeps SQLite's write lock (db.session). It cannot close a connection;
+`kill -9` of it does, and works on the frozen. So a small program beside it (tasks/watchdog.py) waits at a pipe, and is told until when all is well.
 """
 
 import math
@@ -24,6 +24,9 @@ log = structlog.get_logger()
 # Before a lease runs out: the time to close a connection, and for the server to hear of it.
 MARGIN = timedelta(seconds=5)
 
+# Of one claim that is renewed many times a second, not all is worth waking up the other for.
+NEWS = timedelta(seconds=1)
+
 
 class Deadman:
     """What this process has claimed, and until when. Until `start` it only keeps count.
@@ -37,6 +40,7 @@ class Deadman:
         self._lock = threading.Lock()
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._pipe: int | None = None
+        self._told = math.inf
 
     def start(self) -> None:
         """Begin to be watched."""
@@ -75,10 +79,12 @@ class Deadman:
         return len(self._until)
 
     def _tell(self) -> None:
-        if self._pipe is None:
+        first = min(self._until.values(), default=math.inf)
+        if self._pipe is None or 0 <= first - self._told < NEWS.total_seconds():
             return
         try:
-            os.write(self._pipe, watchdog.MOMENT.pack(min(self._until.values(), default=math.inf)))
+            os.write(self._pipe, watchdog.MOMENT.pack(first))
+            self._told = first
         except BlockingIOError:
             pass  # It is frozen too; what it reads first when it wakes up is late, and it waits for more.
         except BrokenPipeError:

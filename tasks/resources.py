@@ -58,7 +58,8 @@ class Resources:
         # How often SQLite is asked for its write lock (db.session.connect).
         self.asks_every = asks_every
         self.stopping = Stopping(clock)
-        # Ends the process when it is frozen in the middle of a claim; a worker starts it (tasks.worker).
+        # Ends the process when it is frozen in the middle of a claim, or with SQLite's write lock; what writes or claims
+        # starts it.
         self.deadman = Deadman()
         # Held by a sweep of this process (tasks.sweep).
         self.sweeping = threading.Lock()
@@ -75,12 +76,14 @@ class Resources:
     @functools.cached_property
     def engine(self) -> sa.Engine:
         """The database."""
-        return session.connect(self.settings.database_url, patience=self.patience, asks_every=self.asks_every)
+        return session.connect(
+            self.settings.database_url, patience=self.patience, asks_every=self.asks_every, watch=self.deadman
+        )
 
     @functools.cached_property
     def heartbeats(self) -> sa.Engine:
         """The database for renewing leases, in less time than a lease lasts: better no answer than a late one."""
-        return session.connect(self.settings.database_url, patience=HEARTBEAT_PATIENCE)
+        return session.connect(self.settings.database_url, patience=HEARTBEAT_PATIENCE, watch=self.deadman)
 
     @functools.cached_property
     def bell(self) -> Bell:

@@ -60,7 +60,7 @@ def run(celery: Celery, process: str, settings: Settings) -> int:
     gc.collect()
     gc.freeze()
     if process != "prepare":
-        # What prepare does is written with a fence; calls and posts are outside, where no fence holds.
+        # Calls and posts are outside, where no fence holds. Of prepare, its pool's processes are watched (children).
         resources.deadman.start()
         _watch(process, resources)
     worker = celery.Worker(

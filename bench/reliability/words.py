@@ -41,8 +41,10 @@ PROMISES = """## What is promised
 - **Three workers killed by bad luck end a job as failed**, with a Retry button: by a machine that crashes, a platform that
   ends by force sooner than in 30 s, or a second job that kills its worker beside one that has its last claim.
 - **What the database loses is lost.** SQLite syncs every commit; PostgreSQL must run with `synchronous_commit` on.
-- **SQLite has one writer.** A process that freezes in the middle of its commit holds all others up until it goes on or ends;
-  nothing is acknowledged meanwhile. PostgreSQL ends such a transaction after 10 s.
+- **SQLite has one writer.** A process that freezes in the middle of its commit holds all others up, and nothing is
+  acknowledged, until its watch ends it: for some 5 s ([decision 0049](decisions/0049-frozen-with-the-write-lock.md)). As
+  process 1 of a container it cannot be ended, nor can a command that somebody stops there. PostgreSQL ends such a
+  transaction after 10 s.
 - **Recovery is a lease and a sweep** (30 s and 1 s, for calls, preparing and a channel's posts; 4 s where beat, the
   broker or `deliver` is away, [decision 0046](decisions/0046-whoever-could-take-it-sweeps.md)), plus the wait for a slot, and
   as long as the database or all of `infer` and `deliver` is down at that moment. The slots of a killed worker stay empty

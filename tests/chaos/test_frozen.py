@@ -1,8 +1,9 @@
-"""A worker that freezes in the middle of its calls, for longer than their leases: the limit holds at the server."""
+"""Whoever freezes in the middle of their calls, or with SQLite's one write lock: no limit is passed, nobody waits."""
 
 import pathlib
 
 import httpx
+import psutil
 import pytest
 
 from tests import services
@@ -36,6 +37,25 @@ def test_a_frozen_worker_does_not_keep_the_slots_that_others_were_given() -> Non
         _speed(running, 0)
         services.wait_for(lambda: _results(running) == world.LIMIT, 60, "each is answered once")
         assert engine.record.peak_in_flight == world.LIMIT
+
+
+def test_who_freezes_with_the_write_lock_is_ended_and_the_others_go_on():
+    """One after the other, of each process that writes: else all wait for as long as it is frozen, also the front door."""
+    with (
+        world.running("sqlite-redis", copies=1, launcher=["tests.chaos.stuck"]) as running,
+        _acting(running) as play,
+    ):
+        for asked, process in enumerate(("bot", "prepare", "infer", "deliver"), 1):
+            order = running.folder / f"{process}.freeze"
+            order.touch()
+            said = {"user": ADA, "channel": "C0GENERAL", "text": f"<@U0BOT> {TEXT}"}
+            assert play.post("/control/say", json=said).status_code == 200
+            services.wait_for(order.with_suffix(".frozen").exists, 60, f"{process} is frozen")
+            frozen = int(order.with_suffix(".frozen").read_text())
+            services.wait_for(lambda pid=frozen: not psutil.pid_exists(pid), 60, f"{process} is ended")
+            services.wait_for(
+                lambda all_of=asked: _results(running) == all_of, 60, f"after {process} all is answered"
+            )
 
 
 def _acting(running: World) -> httpx.Client:

@@ -64,8 +64,11 @@ class World:
 
 
 @contextlib.contextmanager
-def running(pair: str, copies: int) -> Iterator[World]:
-    """Start everything on "sqlite-redis", "postgresql-rabbitmq" or another pair; ends it all afterwards."""
+def running(pair: str, copies: int, launcher: Sequence[str] = ()) -> Iterator[World]:
+    """Start everything on "sqlite-redis", "postgresql-rabbitmq" or another pair; ends it all afterwards.
+
+    `launcher`: the module that starts each process in place of `python -m`.
+    """
     database, _, broker_name = pair.partition("-")
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(services.folder("chaos"))
@@ -108,7 +111,8 @@ def running(pair: str, copies: int) -> Iterator[World]:
             }
             if kind == "web":
                 own["PORT"] = str(next(ports))
-            fleet.add(name, ["bot"] if kind == "web" else ["tasks", kind], common | own)
+            command = ["bot"] if kind == "web" else ["tasks", kind]
+            fleet.add(name, [*launcher, *command], common | own)
         web = f"http://127.0.0.1:{front.port}"
         world = World(play, network, fleet, broker, postgres, database_url, web, folder)
         try:

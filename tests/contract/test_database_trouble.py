@@ -116,6 +116,51 @@ def test_a_busy_sqlite_is_waited_for_longer_than_a_lock(sqlite_engine: sa.Engine
     assert len(tries) == 3
 
 
+class Told:
+    """A watch that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def hold(self, _claim: object, left: timedelta) -> None:
+        self.words.append("held")
+        assert left == session.FROZEN
+
+    def release(self, _claim: object) -> None:
+        self.words.append("over")
+
+
+def test_the_watch_hears_of_the_write_lock_for_as_long_as_it_is_held(sqlite_engine: sa.Engine) -> None:
+    """Once it is had, at each statement, before the commit, and when it is over: also after an error."""
+    watch = Told()
+    engine = session.connect(url_of(sqlite_engine), patience=timedelta(seconds=0.1), watch=watch)
+    with session.transaction(engine) as writing:
+        writing.execute(sa.text("SELECT 1"))
+        assert watch.words == ["held"] * 2
+        writing.execute(sa.text("SELECT 2"))
+        assert watch.words == ["held"] * 3
+    assert watch.words == [*["held"] * 4, "over"]
+    watch.words.clear()
+    with pytest.raises(sa.exc.OperationalError), session.transaction(engine) as writing:
+        writing.execute(sa.text("SELECT nothing"))
+    assert watch.words == ["held", "held", "over"]
+    engine.dispose()
+
+
+def test_the_watch_hears_nothing_of_a_look_or_of_waiting(sqlite_engine: sa.Engine) -> None:
+    """Neither holds anybody up, for however long it lasts."""
+    watch = Told()
+    engine = session.connect(url_of(sqlite_engine), patience=timedelta(seconds=0.1), watch=watch)
+    with session.reading(engine) as looking:
+        looking.execute(sa.text("SELECT 1"))
+    with session.transaction(sqlite_engine) as holding:
+        holding.execute(sa.text("SELECT 1"))
+        with pytest.raises(sa.exc.OperationalError), session.transaction(engine) as waiting:
+            waiting.execute(sa.text("SELECT 1"))
+    assert set(watch.words) <= {"over"}
+    engine.dispose()
+
+
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
     os.kill(pid, signal.SIGSTOP)
