@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 import structlog
@@ -13,6 +14,9 @@ import structlog
 from db import session
 from db.__main__ import upgrade
 from tests import order, services
+
+# Everywhere as Hypothesis does it where it sees CI: the same examples each time, and no limit to how long one takes.
+hypothesis.settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

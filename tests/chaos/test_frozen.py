@@ -11,7 +11,7 @@ from tests.acceptance.stack import ADA, kind_of
 from tests.chaos import world
 from tests.chaos.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 TEXT = "The keeper of the lighthouse wrote down what he saw. " * 80
 

@@ -222,7 +222,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: pathlib.Path) -> None:
             env=environment(PORT=port),
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
     assert ended.returncode == 1, ended.stderr

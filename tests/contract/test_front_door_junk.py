@@ -225,7 +225,7 @@ def test_no_mutation_of_a_valid_request_breaks_the_door(door: Door, payload: obj
     max_examples=200,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     body=st.binary(max_size=200),

@@ -122,7 +122,7 @@ NUMBERS = st.one_of(
     max_examples=60,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(number=NUMBERS, data=st.data())
 def test_the_owner_s_own_id_with_any_number(either_door: Door, number: str, data: Any) -> None:
