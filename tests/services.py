@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 
+import psutil
 import psycopg
 import pytest
 import redis
@@ -143,11 +144,17 @@ class Server:
             self.kill()
 
     def kill(self) -> None:
-        """`kill -9` for the server and all its children."""
+        """`kill -9` for the server and all its children, and until they are gone."""
         if self.process is not None:
+            # PostgreSQL's have sessions of their own, and it does not start again beside one of the last life.
+            children = _children(self.process)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            for child in children:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            wait_for(lambda: not any(_lives(child) for child in children), what=f"{self.name} is gone")
             guardian().forget(self.process.pid)
             self.process = None
 
@@ -158,6 +165,22 @@ class Server:
             yield self
         finally:
             self.stop()
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """All of them: it makes no more from now on."""
+    if process.poll() is not None:
+        return []
+    process.send_signal(signal.SIGSTOP)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
+
+
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 _guardians: list[Guardian] = []

@@ -183,10 +183,15 @@ def test_a_learned_limit_finds_its_way_and_answers_everybody(stack: Stack, learn
         when_full="out_of_memory",
         answer="fixed",
         text="An answer.",
-        first_token_seconds=0.4,
+        first_token_seconds=3600,
         api_key="the-right-key",
     )
     asked = [ask(stack, number, "translate") for number in range(80)]
+    # Nobody is answered before all stand in line: where few wait, a limit has no reason to grow.
+    stack.wait(
+        lambda: all(state(stack, job) in {"waiting", "running"} for job in asked), "all are in line", 60
+    )
+    learned.post("/control/model", json={"first_token_seconds": 0.4}).raise_for_status()
     stack.wait(lambda: all(state(stack, job) == "done" for job in asked), "all are answered", 120)
     truth = learned.get("/control/model").json()
     assert truth["served"] == 80

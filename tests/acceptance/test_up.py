@@ -147,13 +147,10 @@ def test_it_starts_everything_and_ctrl_c_leaves_nothing(launch, data, port_base)
     assert "Traceback" not in launcher.said()
 
     again = launch(port_base)
-    began = time.monotonic()
     again.wait_until_running()
-    warm = time.monotonic() - began
     again.process.send_signal(signal.SIGTERM)
     assert again.wait_for_end() == 0, again.said()
     assert left_on(data) == []
-    assert warm < START_SECONDS / 2
 
 
 def test_a_killed_process_is_started_again(launch, data, port_base) -> None:

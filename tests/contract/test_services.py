@@ -1,9 +1,11 @@
 """The servers that the other tests rely on start, answer and leave nothing running."""
 
+import contextlib
 import pathlib
 
 import kombu
 import psutil
+import psycopg
 import pytest
 import sqlalchemy
 
@@ -41,6 +43,19 @@ def test_a_killed_server_starts_again_at_the_same_address_with_its_data() -> Non
         server.start()
         with redis.Redis.from_url(server.url) as client:
             assert client.get("kept") == b"yes"
+
+
+def test_a_killed_postgres_leaves_no_process_of_its_own() -> None:
+    """One that is left holds the last life's memory, and the next does not start beside it."""
+    with services.postgres_server() as server, contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(contextlib.closing(psycopg.connect(services.dsn(server.url))))
+        assert server.process is not None
+        children = psutil.Process(server.process.pid).children()
+        assert len(children) > 20
+        server.kill()
+        assert not any(services._lives(child) for child in children)
+        server.start()
 
 
 @pytest.mark.timeout(180)
