@@ -39,3 +39,10 @@ def opened(browser: Any, address: str, errors: list[str]) -> Iterator[Any]:
         yield page
     finally:
         context.close()
+
+
+def go(page: Any, place: str) -> None:
+    """To a channel, or to the direct messages with the bot; there when it returns, so that what is written goes there."""
+    page.locator(f"[data-channel={place}]").click()
+    current = page.locator(f"[data-channel={place}][aria-current=page]")
+    pytest.importorskip("playwright.sync_api").expect(current).to_be_visible()

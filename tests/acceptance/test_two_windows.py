@@ -67,11 +67,11 @@ def test_what_is_new_is_marked_for_whom_it_is_new(stack: Stack, windows: tuple[A
     write(ada, f"@threadline {TEXT}")
     expect(fresh(minji, GENERAL)).to_have_text(re.compile("[1-9]"))
     expect(fresh(minji, GENERAL)).not_to_have_class(re.compile("for-me"))
-    ada.locator("[data-channel=C0RANDOM]").click()
+    browsing.go(ada, "C0RANDOM")
     stack.let_model_go()
     expect(fresh(ada, GENERAL)).to_have_class(re.compile("for-me"))
     expect(fresh(minji, GENERAL)).not_to_have_class(re.compile("for-me"))
-    minji.locator(f"[data-channel={GENERAL}]").click()
+    browsing.go(minji, GENERAL)
     expect(fresh(minji, GENERAL)).to_have_count(0)
     expect(fresh(ada, GENERAL)).to_have_count(1)
     write(minji, KOREAN)
@@ -85,7 +85,7 @@ def test_notes_forms_and_homes_are_seen_by_one(stack: Stack, windows: tuple[Any,
     stack.hold_model()
     ts = stack.say(ADA, GENERAL, f"<@U0BOT> {TEXT}")
     stack.wait(lambda: stack.replies(GENERAL, ts, "card"), "the card")
-    minji.locator(f"[data-channel={GENERAL}]").click()
+    browsing.go(minji, GENERAL)
     write(minji, "/analyze help")
     help_text = say("ko", "help.thread")
     expect(minji.locator(".ephemeral").filter(has_text=help_text).last).to_be_visible()
@@ -98,7 +98,7 @@ def test_notes_forms_and_homes_are_seen_by_one(stack: Stack, windows: tuple[Any,
 
     write(ada, "/analyze")
     expect(ada.get_by_role("dialog", name=say("en", "modal.title"))).to_be_visible()
-    minji.locator("[data-channel=D0MINJI]").click()
+    browsing.go(minji, "D0MINJI")
     minji.locator("[data-key=tab-home]").click()
     expect(minji.locator(".home").filter(has_text=say("ko", "home.requests"))).to_be_visible()
     expect(minji.get_by_role("dialog")).to_have_count(0)
@@ -108,7 +108,7 @@ def test_notes_forms_and_homes_are_seen_by_one(stack: Stack, windows: tuple[Any,
     ada.locator("#thread-messages").get_by_role("button", name="Cancel").last.click()
     cancelled = say("en", "card.cancelled", recipe="").rpartition("*")[2]
     for page in (ada, minji):
-        page.locator(f"[data-channel={GENERAL}]").click()
+        browsing.go(page, GENERAL)
         page.locator(f"#messages [data-ts='{ts}'] .thread-link").click()
         expect(page.locator("#thread-messages").filter(has_text=cancelled)).to_be_visible()
     for page, state in ((ada, "cancelled"), (minji, "취소됨")):

@@ -86,8 +86,7 @@ class Walk:
 
     def go(self, place: str) -> None:
         """To a channel, or to the direct messages with the bot."""
-        self.page.locator(f"[data-channel={place}]").click()
-        expect(self.page.locator(f"[data-channel={place}][aria-current=page]")).to_be_visible()
+        browsing.go(self.page, place)
         expect(self.page.locator("#thread")).to_be_hidden()
 
     def write(self, text: str) -> None:
