@@ -134,7 +134,8 @@ async function start() {
   live.start();
   // The first answer of the server may come after the first reading of the hash.
   watch(() => { if (!store.at.user && store.users.length) read(); });
-  document.documentElement.dataset.ready = "true";
+  // Once it is drawn: each place brings its own draft, and takes away what was written before it came.
+  watch(() => { document.documentElement.dataset.ready = "true"; });
 }
 
 start();
