@@ -2,7 +2,8 @@
 
 A process that is frozen holds its calls open at the model server after their leases are given to others (I5), posts
 late what another has posted since (I4), and keeps SQLite's write lock (db.session). It cannot close a connection;
-`kill -9` of it does, and works on the frozen. So a small program beside it (tasks/watchdog.py) waits at a pipe, and is told until when all is well.
+`kill -9` of it does, and works on the frozen. So a small program beside it (tasks/watchdog.py) waits at a pipe, and is
+told until when all is well.
 """
 
 import math
