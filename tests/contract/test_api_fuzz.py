@@ -19,8 +19,6 @@ WORDS = fuzz.WORDS
 BEARER = {"authorization": "Bearer alice-token-of-16"}
 FUZZ = settings(
     max_examples=250,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 VERBS = {"get", "post", "put", "patch", "delete", "head", "options", "trace"}

@@ -444,8 +444,6 @@ def test_the_line_does_what_the_model_says(quick_engine: sa.Engine):
         settings=settings(
             max_examples=45,
             stateful_step_count=40,
-            deadline=None,
-            derandomize=True,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),
@@ -461,8 +459,6 @@ def test_people_who_wait_all_the_time_are_served_alike_within_the_bound(quick_en
 
     @settings(
         max_examples=5,
-        deadline=None,
-        derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -26,8 +26,6 @@ migrated_sqlite, sqlite_url, door = rig.migrated_sqlite, rig.sqlite_url, rig.doo
 
 FUZZ = settings(
     max_examples=300,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

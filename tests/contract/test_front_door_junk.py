@@ -205,8 +205,6 @@ VALID = [EVENT, DIRECT, SHORTCUT, PRESS, rig.command(WORDS)]
 
 @settings(
     max_examples=400,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(payload=fuzz.mutated(VALID), as_form=st.booleans())
@@ -223,8 +221,6 @@ def test_no_mutation_of_a_valid_request_breaks_the_door(door: Door, payload: obj
 
 @settings(
     max_examples=200,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -120,8 +120,6 @@ NUMBERS = st.one_of(
 
 @settings(
     max_examples=60,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(number=NUMBERS, data=st.data())

@@ -139,7 +139,7 @@ def test_a_book_gets_a_page(unit: str):
     assert 3 <= len(bullets(summary.answer(said(text)))) <= summary.MOST_SENTENCES
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(max_size=400), question=st.text(max_size=40))
 def test_any_text_gets_lines_of_its_own_and_the_note(text: str, question: str):
     answer = summary.answer(wrapped(text, question))

@@ -91,7 +91,7 @@ def random_document(draw: random.Random) -> str:
     return "".join(blocks)
 
 
-MANY = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=400, suppress_health_check=list(HealthCheck))
 
 
 def unclosed(text: str) -> int:
@@ -159,7 +159,7 @@ def test_any_text_at_all(text, budget):
     assert all(estimate(piece.text) <= budget for piece in found)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(
     DOCUMENT,
     st.integers(30, 200),

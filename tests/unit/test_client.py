@@ -216,7 +216,7 @@ STREAM = b"".join(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(cuts=st.lists(st.integers(1, len(STREAM) - 1), max_size=40))
 def test_bytes_cut_anywhere_even_inside_a_character_give_the_same_answer(cuts: list[int]):
     edges = [0, *sorted(set(cuts)), len(STREAM)]
@@ -224,14 +224,14 @@ def test_bytes_cut_anywhere_even_inside_a_character_give_the_same_answer(cuts: l
     assert ask(*chunks) == client.Answer("서울은 👍🏽 맑음.", "stop", 7, 3, False, "served")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(chunks=st.lists(st.binary(max_size=60), max_size=20), status=st.sampled_from([200, 400, 500, 503]))
 def test_any_bytes_give_an_answer_or_one_of_our_errors(chunks: list[bytes], status: int):
     with contextlib.suppress(ModelError):
         ask(*chunks, status=status)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     content=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -226,7 +226,7 @@ def test_what_a_failed_attempt_had_is_not_posted_after_a_retry(resources, slack:
     assert uploads(slack) == {}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.text(max_size=40), st.integers(0, 50)), max_size=15, unique_by=lambda each: each[0])
 )

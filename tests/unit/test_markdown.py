@@ -496,7 +496,7 @@ FRAGMENTS = [
 pieces = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=6), max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pieces, st.sampled_from([1, 1, 1, 40, 400]))
 def test_nothing_pings_and_every_limit_holds_whatever_the_model_writes(parts, times):
     text = "".join(parts) * times
@@ -553,7 +553,7 @@ MARKS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(MARKS, WORDS), max_size=80), st.sampled_from([1, 1, 30, 90]))
 def test_no_letter_is_lost_where_no_file_is_made(parts, times):
     text = "".join(mark + word for mark, word in parts) * times

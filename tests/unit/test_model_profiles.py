@@ -361,7 +361,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(acts=ACTS, profile=st.sampled_from(list(profiles.SETTINGS)))
 def test_whatever_is_asked_the_counts_agree_and_all_ends(acts: list[tuple[str, Any, int]], profile: str):
     changes = {"context": 120, "memory_tokens": 150} if profile == "vllm" else {}

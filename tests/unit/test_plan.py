@@ -154,7 +154,7 @@ def test_a_context_too_small_for_the_join_is_told_before_any_part_is_run():
         plan.first_steps(wordy, [bare("긴 글입니다. " * 1_000)], None, 2_048)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from([recipe for recipe in KNOWN if recipe.form is None]),
     st.lists(st.tuples(st.sampled_from(SENTENCES), st.integers(1, 400)), min_size=1, max_size=5),
@@ -282,7 +282,7 @@ def test_a_text_alone_is_extracted_from_as_a_whole_and_files_one_by_one():
     assert block(both) == "[1] a.txt\n민수\n\n[2] b.txt\n영희"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from([recipe for recipe in KNOWN if recipe.each]),
     st.lists(st.lists(st.sampled_from([*SENTENCES, ""]), min_size=2, max_size=2), min_size=1, max_size=120),
